@@ -1,0 +1,27 @@
+"""Who is asking. A single-user studio answers every request as the user `system`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+
+SYSTEM_USER_ID = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUser:
+    """The user behind a request."""
+
+    user_id: str = SYSTEM_USER_ID
+    is_admin: bool = True
+
+
+_SYSTEM = CurrentUser()
+
+
+async def current_user() -> CurrentUser:
+    """The single user."""
+    return _SYSTEM
+
+
+CurrentUserDep = Annotated[CurrentUser, Depends(current_user)]

@@ -1,0 +1,106 @@
+"""Every setting of the server, from `invokeai.yaml` in the root and from `INVOKEAI_*` (the environment wins).
+
+A setting that is unknown or out of range stops the start with a sentence that names it.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CONFIG_FILE = "invokeai.yaml"
+PROVIDER_KEYS = {
+    "runware": "RUNWARE_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "parasail": "PARASAIL_API_KEY",
+    "openai": "OPENAI_API_KEY",
+}
+"""Provider id to the name of the environment variable that people know for its key."""
+
+
+class ConfigurationError(Exception):
+    """A setting is missing, unknown or wrong; the message names it."""
+
+
+class AppConfig(BaseSettings):
+    """The settings. Sizes are bytes, times seconds, unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="INVOKEAI_", extra="forbid", env_ignore_empty=True)
+
+    root: Path = Field(default=Path("~/invokeai"), description="Folder of everything the server keeps.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=9090, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+
+    database: Literal["sqlite"] = Field(default="sqlite", description="Engine that holds the records.")
+    database_path: Path = Field(default=Path("databases/invokeai.db"), description="SQLite file, relative to the root.")
+    image_storage: Literal["disk"] = Field(default="disk", description="Where image files live.")
+    outputs_path: Path = Field(default=Path("outputs"), description="Folder of image files, relative to the root.")
+    custom_nodes_path: Path = Field(default=Path("nodes"), description="Folder of node packs, relative to the root.")
+    model_manager: Literal["auto", "local", "none"] = Field(default="auto", description="Local models: auto looks for torch.")
+
+    max_concurrent_sessions: int = Field(default=16, ge=1, le=1024, description="Sessions that run side by side.")
+    max_queue_size: int = Field(default=10_000, ge=1, description="Pending items a queue may hold.")
+    max_queue_history: int | None = Field(default=None, ge=0, description="Ended items kept; None keeps all.")
+    lease_seconds: float = Field(default=30, gt=0, description="How long a claimed item stays claimed without a heartbeat.")
+    node_cache_size: int = Field(default=512, ge=0, description="Node results kept for reuse; 0 switches the cache off.")
+    drain_seconds: float = Field(default=20, ge=0, description="How long SIGTERM waits for running sessions.")
+
+    max_request_bytes: int = Field(default=8 * 2**20, ge=1024, description="Largest JSON request body.")
+    max_upload_bytes: int = Field(default=100 * 2**20, ge=1024, description="Largest uploaded file.")
+    max_image_pixels: int = Field(default=100_000_000, ge=1, description="Most pixels an image may decode to.")
+
+    provider_keys: dict[str, SecretStr] = Field(default_factory=dict, description="API key of each provider, by provider id.")
+    provider_base_urls: dict[str, str] = Field(default_factory=dict, description="Base URL of a provider, by provider id.")
+
+    @property
+    def root_path(self) -> Path:
+        """The root, absolute."""
+        return self.root.expanduser().resolve()
+
+    def under_root(self, path: Path) -> Path:
+        """`path` as it is when absolute, else below the root."""
+        path = path.expanduser()
+        return path if path.is_absolute() else self.root_path / path
+
+
+def load_config(root: str | None = None, **overrides: Any) -> AppConfig:
+    """Settings from file, environment and `overrides` (strongest last: file, environment, overrides).
+
+    Raises:
+        ConfigurationError: naming the setting that is unknown or wrong.
+    """
+    chosen_root = Path(root or os.environ.get("INVOKEAI_ROOT") or "~/invokeai").expanduser().resolve()
+    values = _file_values(chosen_root / CONFIG_FILE)
+    for name in AppConfig.model_fields:
+        if os.environ.get(f"INVOKEAI_{name.upper()}"):
+            values.pop(name, None)
+    values.update(overrides)
+    values["root"] = chosen_root
+    try:
+        config = AppConfig(**values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"Wrong setting in {CONFIG_FILE} or the environment: {faults}") from None
+    keys = dict(config.provider_keys)
+    for provider, variable in PROVIDER_KEYS.items():
+        if os.environ.get(variable):
+            keys[provider] = SecretStr(os.environ[variable])
+    return config.model_copy(update={"provider_keys": keys})
+
+
+def _file_values(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path} must hold settings as `name: value` lines")
+    return {str(name): value for name, value in values.items()}
