@@ -1,0 +1,56 @@
+"""The ASGI application: routers, error answers, the life of the services."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import ORJSONResponse
+
+from invokeai.app.api.dependencies import ApiDependencies
+from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.shared import errors
+from invokeai.app.services.shared.database.base import DatabaseConflict, DatabaseRejected, DatabaseUnavailable
+from invokeai.version import CONTRACT_VERSION
+
+STATUS_OF_ERROR: dict[type[Exception], int] = {
+    errors.InvalidInput: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Forbidden: 403,
+    errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.NotAvailableHere: 400,
+    errors.Unavailable: 503,
+    DatabaseUnavailable: 503,
+    DatabaseConflict: 409,
+    DatabaseRejected: 422,
+}
+
+
+def routers() -> list[APIRouter]:
+    """Every router below `/api`."""
+    return []
+
+
+def create_app(config: AppConfig) -> FastAPI:
+    """The application for `config`. Services are built when it starts and closed when it ends."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = await ApiDependencies.initialize(config)
+        yield
+        await ApiDependencies.shutdown(app.state.services)
+
+    app = FastAPI(title="Invoke - Community Edition", version=CONTRACT_VERSION, lifespan=life, docs_url=None, redoc_url=None)
+    for error, status in STATUS_OF_ERROR.items():
+        app.add_exception_handler(error, _answer(status))
+    for router in routers():
+        app.include_router(router, prefix="/api")
+    return app
+
+
+def _answer(status: int):  # type: ignore[no-untyped-def]
+    async def handler(_: Request, error: Exception) -> ORJSONResponse:
+        return ORJSONResponse({"detail": str(error)}, status_code=status)
+
+    return handler
