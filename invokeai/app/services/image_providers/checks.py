@@ -1,0 +1,79 @@
+"""Whether a model can do what a request asks: refused openly before anything is sent, no setting dropped in silence."""
+
+from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities
+from invokeai.app.services.image_providers.generation import ImageRequest
+from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
+
+MAX_PROMPT_CHARACTERS = 100_000
+SEED_LIMIT = 2**64
+
+
+def check_request(provider: ProviderInfo, model: ImageModel, request: ImageRequest) -> None:
+    """Return when `model` can do all that `request` asks for.
+
+    Raises:
+        ProviderBadRequest: naming every member that it cannot do.
+    """
+    faults = [
+        *_mode_faults(model.capabilities, request),
+        *_setting_faults(model, request),
+        *_number_faults(model, request),
+        *(f"it has no option {name}" for name in request.options if name not in provider.options),
+    ]
+    if faults:
+        raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id=provider.provider_id)
+
+
+def _mode_faults(can: ExternalModelCapabilities, request: ImageRequest) -> list[str]:
+    faults = []
+    if request.mode not in can.modes:
+        faults.append(f"its modes are {', '.join(can.modes)}, not {request.mode}")
+    if request.mode in ("img2img", "inpaint") and request.init_image is None:
+        faults.append(f"{request.mode} needs an initial image")
+    if request.mode in (can.input_image_required_for or ()) and not (request.init_image or request.reference_images):
+        faults.append(f"{request.mode} needs an input image")
+    if request.mode == "inpaint" and request.mask_image is None:
+        faults.append("inpaint needs a mask image")
+    if request.mode == "txt2img" and request.init_image is not None:
+        faults.append("txt2img takes no initial image")
+    if request.mode != "inpaint" and request.mask_image is not None:
+        faults.append(f"{request.mode} takes no mask image")
+    return faults
+
+
+def _setting_faults(model: ImageModel, request: ImageRequest) -> list[str]:
+    can = model.capabilities
+    asked_and_able = (
+        ("negative prompt", bool(request.negative_prompt), can.supports_negative_prompt),
+        ("seed", request.seed is not None, can.supports_seed),
+        ("steps", request.steps is not None, can.supports_steps),
+        ("guidance", request.guidance is not None, can.supports_guidance),
+        ("strength", request.strength is not None, model.supports_strength),
+        ("reference images", bool(request.reference_images), can.supports_reference_images),
+    )
+    return [f"it takes no {name}" for name, asked, able in asked_and_able if asked and not able]
+
+
+def _number_faults(model: ImageModel, request: ImageRequest) -> list[str]:
+    can, faults = model.capabilities, []
+    if min(request.width, request.height) < model.min_side:
+        faults.append(f"a side is at least {model.min_side} pixels, not {request.width}×{request.height}")
+    size = can.max_image_size
+    if size and (request.width > size.width or request.height > size.height):
+        faults.append(f"it makes at most {size.width}×{size.height} pixels, not {request.width}×{request.height}")
+    if can.max_reference_images and len(request.reference_images) > can.max_reference_images:
+        faults.append(
+            f"it takes at most {can.max_reference_images} reference images, not {len(request.reference_images)}"
+        )
+    if can.max_images_per_request and request.num_images > can.max_images_per_request:
+        faults.append(f"it makes at most {can.max_images_per_request} images a request, not {request.num_images}")
+    if request.num_images < 1:
+        faults.append("the number of images is at least 1")
+    if request.seed is not None and not 0 <= request.seed < SEED_LIMIT:
+        faults.append("a seed is a whole number from 0 to 2^64 - 1")
+    if request.strength is not None and not 0 <= request.strength <= 1:
+        faults.append("strength is from 0 to 1")
+    if len(request.prompt) > MAX_PROMPT_CHARACTERS:
+        faults.append(f"a prompt has at most {MAX_PROMPT_CHARACTERS:,} characters, not {len(request.prompt):,}")
+    return faults

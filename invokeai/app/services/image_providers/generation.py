@@ -1,0 +1,87 @@
+"""One generation as providers see it: the request, the pictures that come back and what they cost.
+
+A cost is never an invented zero: what is not known says `unknown` and has no amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from invokeai.app.services.image_providers.capabilities import GenerationMode
+
+ProgressListener = Callable[[str, float | None, "Image | None"], None]
+"""Called on the event loop with a message, the share done (0..1 or None) and a small preview (or None)."""
+
+
+class CostKind(StrEnum):
+    """Where a figure comes from."""
+
+    REPORTED = "reported"
+    COMPUTED = "computed"
+    ESTIMATED = "estimated"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call cost. `amount` is a decimal text in `currency`, None when it is not known."""
+
+    amount: str | None = None
+    currency: str = "USD"
+    kind: CostKind = CostKind.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """What to generate. None means "not asked for", and only then may a provider choose.
+
+    `model` is `provider/model`, `external://provider/model`, a model key, a model id that one provider has, or None for
+    the default. The mask is as large as the initial image; black (0) is where new content goes. `call_id` is the same
+    when the same work is done again, and unique otherwise.
+    """
+
+    prompt: str
+    model: str | None = None
+    mode: GenerationMode = "txt2img"
+    negative_prompt: str | None = None
+    seed: int | None = None
+    num_images: int = 1
+    width: int = 1024
+    height: int = 1024
+    image_size: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    strength: float | None = None
+    init_image: Image | None = None
+    mask_image: Image | None = None
+    reference_images: tuple[Image, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    call_id: str | None = None
+    on_progress: ProgressListener | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """One picture: the file as the provider sent it (bytes, stored unchanged) or a decoded image; its seed if known."""
+
+    image: Image | bytes
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageResult:
+    """What came back. `model_id` is the model that was really used, `note` a sentence on a choice made for the user."""
+
+    images: tuple[GeneratedImage, ...]
+    provider_id: str
+    model_id: str
+    cost: Cost = Cost()
+    request_id: str | None = None
+    provider_metadata: Mapping[str, Any] = field(default_factory=dict)
+    note: str | None = None

@@ -1,0 +1,81 @@
+"""The ImageProvider port: one picture service, reachable or not, with its typed models.
+
+A provider connects to nothing before `generate`, and `is_available` asks nobody: the key and what it needs are there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult
+    from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCredentials:
+    """Key and address of a provider as they are in force now."""
+
+    api_key: str | None = None
+    base_url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"ProviderCredentials(api_key={'set' if self.api_key else None}, base_url={self.base_url!r})"
+
+
+CredentialsSource = Callable[[], ProviderCredentials]
+
+
+class ImageProvider(ABC):
+    """A service that makes pictures. Safe to use from many tasks of one event loop."""
+
+    info: ClassVar[ProviderInfo]
+
+    def __init__(self, credentials: CredentialsSource = ProviderCredentials) -> None:
+        """`credentials` is asked anew for every use, so a key typed in the UI works at once."""
+        self._credentials = credentials
+
+    def is_available(self) -> bool:
+        """Whether a request could be sent now."""
+        return self.get_unavailability_reason() is None
+
+    def get_unavailability_reason(self) -> str | None:
+        """A sentence on what is missing, or None."""
+        if self.info.needs_key and not self._credentials().api_key:
+            return f"No API key is set for {self.info.display_name}."
+        return None
+
+    def get_setup_instructions(self) -> str:
+        """How to make the provider available, in a sentence or two."""
+        return f"Enter an API key for {self.info.display_name} in the model manager."
+
+    def custom_model(self, model_id: str) -> ImageModel | None:
+        """A model the provider is not known to have but may well serve, or None when only the listed ones exist."""
+        return None
+
+    def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
+        """What the request would cost, before it is sent; None when nobody can tell."""
+        return None
+
+    @abstractmethod
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """The pictures. The request has been checked against `model`.
+
+        A paid provider calls `receipt.sent()` just before the bytes leave and `receipt.answered(raw)` before it parses.
+        Being cancelled stops the work, or at least the waiting.
+
+        Raises:
+            ProviderError: one of its subclasses, never a library's own error.
+        """
+
+    async def resume(self, receipt: Receipt) -> ImageResult | None:
+        """The result of a call sent earlier, from its raw answer or by asking the provider; None: cannot tell."""
+        return None
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        return None

@@ -1,0 +1,62 @@
+"""How a provider call can end badly. Each class says two things: may it be sent again, and may it have cost money.
+
+The class name is what the UI shows as the error's kind, so it is part of the product.
+"""
+
+from typing import ClassVar
+
+from invokeai.app.services.shared.errors import InvalidInput, ServiceError, Unavailable
+
+
+class ProviderError(ServiceError):
+    """Base of every failed provider call. `provider_code` and `request_id` are the provider's own words."""
+
+    may_be_billed: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, provider_id: str = "", provider_code: str | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.provider_id = provider_id
+        self.provider_code = provider_code
+        self.request_id = request_id
+
+
+class ProviderBadRequest(ProviderError, InvalidInput):
+    """The model cannot do what was asked; nothing was generated."""
+
+
+class ProviderRefused(ProviderError, InvalidInput):
+    """Moderation said no, at `stage` (`prompt`, `input_image`, `output`, `unknown`). Never sent again by itself."""
+
+    def __init__(self, message: str, *, stage: str = "unknown", provider_id: str = "", **words: str | None) -> None:
+        super().__init__(message, provider_id=provider_id, **words)
+        self.stage = stage
+
+
+class ProviderRateLimited(ProviderError, Unavailable):
+    """Too many requests for now. `retry_after` is in seconds; None when the provider gave no hint."""
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, provider_id: str = "", **words: str | None
+    ) -> None:
+        super().__init__(message, provider_id=provider_id, **words)
+        self.retry_after = retry_after
+
+
+class ProviderQuotaExhausted(ProviderError, Unavailable):
+    """No credit or no quota is left; waiting a minute does not help."""
+
+
+class ProviderAuthError(ProviderError, Unavailable):
+    """The provider did not accept the key."""
+
+
+class ProviderUnavailable(ProviderError, Unavailable):
+    """The provider cannot be used now (no key, no connection, its own fault), and certainly did no work."""
+
+
+class OutcomeUnknown(ProviderError, Unavailable):
+    """The request left and no answer came: it may have been billed, so it is not sent again by itself."""
+
+    may_be_billed: ClassVar[bool] = True

@@ -1,0 +1,189 @@
+"""Receipts of paid calls: written before the request leaves, so that a crash never pays twice.
+
+`prepared → sent → answered → stored`, or `refused`, `failed` (no work was done), `unknown` (may have been billed).
+The raw answer is a file that is there before the row says `answered`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import cast
+
+from invokeai.app.services.image_providers.generation import Cost, ImageRequest
+from invokeai.app.services.shared.database.base import Database, Row, Statement
+from invokeai.app.services.shared.timestamps import timestamp
+
+_NAMESPACE = uuid.UUID("5e0f7a52-7c0a-4f0e-9d4c-3c1d2b8f6a11")
+
+INSERT = """INSERT INTO generation_receipts
+  (receipt_id, session_id, node_id, call_index, user_id, provider_id, model_id, request_digest, state,
+   created_at, updated_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?) ON CONFLICT DO NOTHING"""
+SELECT = "SELECT * FROM generation_receipts WHERE receipt_id = ?"
+UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
+  raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ? WHERE receipt_id = ?"""
+UPDATE_COST = """UPDATE generation_receipts SET state = ?, cost_amount = ?, cost_currency = ?, cost_kind = ?,
+  updated_at = ? WHERE receipt_id = ?"""
+
+
+class ReceiptState(StrEnum):
+    """How far a paid call got."""
+
+    PREPARED = "prepared"
+    SENT = "sent"
+    ANSWERED = "answered"
+    STORED = "stored"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """Which call it is: the same again when a session is run again after a crash. `user_id` pays."""
+
+    session_id: str
+    node_id: str
+    index: int = 0
+    user_id: str = "system"
+
+    @property
+    def receipt_id(self) -> str:
+        """Our own id of the call, a UUID; providers that take one get it."""
+        return str(uuid.uuid5(_NAMESPACE, f"{self.session_id}\n{self.node_id}\n{self.index}"))
+
+
+@dataclass(slots=True)
+class Receipt:
+    """A call's receipt in the provider's hands. Without a store (free providers) it writes nothing."""
+
+    receipt_id: str
+    provider_id: str
+    model_id: str
+    state: ReceiptState = ReceiptState.PREPARED
+    provider_ref: str | None = None
+    raw_answer: str | None = None
+    store: ReceiptStore | None = field(default=None, repr=False)
+
+    async def sent(self, provider_ref: str | None = None) -> None:
+        """The bytes leave now, or (again) the provider told its own id of the job."""
+        await self._move(ReceiptState.SENT, provider_ref=provider_ref)
+
+    async def answered(self, raw: bytes, provider_ref: str | None = None) -> None:
+        """The answer as it came, before anything parses it."""
+        reference = await self.store.keep(self.receipt_id, raw) if self.store else None
+        self.raw_answer = reference
+        await self._move(ReceiptState.ANSWERED, provider_ref=provider_ref, raw_answer=reference)
+
+    async def stored(self, cost: Cost) -> None:
+        """The pictures are with us, and this is what they cost."""
+        self.state = ReceiptState.STORED
+        if self.store:
+            await self.store.close(self.receipt_id, cost)
+
+    async def ended(self, state: ReceiptState, error: str) -> None:
+        """The call ended without a picture."""
+        await self._move(state, error=error)
+
+    async def read_answer(self) -> bytes | None:
+        """The raw answer, if one was kept."""
+        return await self.store.read(self.raw_answer) if self.store and self.raw_answer else None
+
+    async def _move(
+        self,
+        state: ReceiptState,
+        provider_ref: str | None = None,
+        raw_answer: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        self.state = state
+        self.provider_ref = provider_ref or self.provider_ref
+        if self.store:
+            await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error)
+
+
+class ReceiptStore:
+    """Receipts in the database, raw answers as files in `folder`."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+
+    async def open(self, key: CallKey, provider_id: str, model_id: str, request: ImageRequest) -> Receipt:
+        """The call's receipt: a new one in state `prepared`, or the one an earlier run left. One round trip."""
+        now = timestamp()
+        values = (key.receipt_id, key.session_id, key.node_id, key.index, key.user_id, provider_id, model_id)
+        _, found = await self._database.batch(
+            [
+                Statement(INSERT, (*values, request_digest(request), now, now)),
+                Statement(SELECT, (key.receipt_id,)),
+            ]
+        )
+        return self._receipt(found.rows[0])
+
+    async def get(self, receipt_id: str) -> Receipt | None:
+        """The receipt of that id. One round trip."""
+        row = await self._database.fetch_one(SELECT, receipt_id)
+        return self._receipt(row) if row else None
+
+    async def update(
+        self, receipt_id: str, state: ReceiptState, provider_ref: str | None, raw_answer: str | None, error: str | None
+    ) -> None:
+        """Write how far the call got. One round trip."""
+        await self._database.execute(UPDATE, state, provider_ref, raw_answer, error, timestamp(), receipt_id)
+
+    async def close(self, receipt_id: str, cost: Cost) -> None:
+        """Write that the pictures are stored, and the cost. One round trip."""
+        values = (ReceiptState.STORED, cost.amount, cost.currency, cost.kind, timestamp(), receipt_id)
+        await self._database.execute(UPDATE_COST, *values)
+
+    async def keep(self, receipt_id: str, raw: bytes) -> str:
+        """Write a raw answer to disk, all or nothing; the reference to read it by."""
+        await asyncio.to_thread(self._write, self._folder / receipt_id, raw)
+        return receipt_id
+
+    async def read(self, reference: str) -> bytes | None:
+        """A raw answer, or None when it was cleaned away."""
+        path = self._folder / reference
+        return await asyncio.to_thread(lambda: path.read_bytes() if path.exists() else None)
+
+    @staticmethod
+    def _write(path: Path, raw: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def _receipt(self, row: Row) -> Receipt:
+        def text(name: str) -> str | None:
+            return cast("str | None", row[name])
+
+        return Receipt(
+            receipt_id=str(row["receipt_id"]),
+            provider_id=str(row["provider_id"]),
+            model_id=str(row["model_id"]),
+            state=ReceiptState(str(row["state"])),
+            provider_ref=text("provider_ref"),
+            raw_answer=text("raw_answer"),
+            store=self,
+        )
+
+
+def request_digest(request: ImageRequest) -> str:
+    """SHA-256 of what was asked for, pictures by size and mode only."""
+    pictures = [p for p in (request.init_image, request.mask_image, *request.reference_images) if p is not None]
+    words = (
+        request.model, request.mode, request.prompt, request.negative_prompt, request.seed, request.num_images,
+        request.width, request.height, request.image_size, request.steps, request.guidance, request.strength,
+        sorted(request.options.items()), [(p.size, p.mode) for p in pictures],
+    )  # fmt: skip
+    return hashlib.sha256(repr(words).encode()).hexdigest()
