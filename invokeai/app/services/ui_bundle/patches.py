@@ -1,0 +1,89 @@
+"""The few places where the shipped web UI is changed.
+
+Each patch is a named pattern that matches exactly once in its script; anything else stops the build.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from invokeai.app.services.ui_bundle.pin import APP_SCRIPT, INDEX_SCRIPT
+
+PROVIDER_ORDER = ("runware", "gemini", "parasail", "openai", "seedream", "alibabacloud")
+"""Order of the provider cards; providers that are not named follow in the server's order."""
+
+
+class UiBundleError(Exception):
+    """The web UI cannot be fetched or prepared; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One change: `pattern` in `script` becomes `replacement` (a template for `re.Match.expand`)."""
+
+    name: str
+    purpose: str
+    script: str
+    pattern: str
+    replacement: str
+
+    def apply(self, text: str) -> str:
+        """`text` with the one match replaced.
+
+        Raises:
+            UiBundleError: the pattern matches never or more than once.
+        """
+        found = list(re.finditer(self.pattern, text))
+        if len(found) != 1:
+            raise UiBundleError(
+                f"Patch {self.name} ({self.purpose}) matches {len(found)} times in {self.script}, not once."
+            )
+        match = found[0]
+        return text[: match.start()] + match.expand(self.replacement) + text[match.end() :]
+
+
+PATCHES = (
+    Patch(
+        name="provider-node",
+        purpose="a provider without a node of its own uses the general one",
+        script=APP_SCRIPT,
+        pattern=r"(([\w$]+)=[\w$]+\[([\w$]+)\.provider_id\])"
+        r"(;[\w$]+\(\2,`No invocation node registered for external provider '\$\{\3\.provider_id\}'`\))",
+        replacement=r"\1??`third_party_image_generation`\4",
+    ),
+    Patch(
+        name="provider-order",
+        purpose="order of the provider cards",
+        script=APP_SCRIPT,
+        pattern=r"([\w$]+)=\[`gemini`,`openai`,`seedream`,`alibabacloud`\]",
+        replacement=r"\1=[" + ",".join(f"`{provider}`" for provider in PROVIDER_ORDER) + "]",
+    ),
+    Patch(
+        name="recall-model",
+        purpose="an external model can be recalled",
+        script=APP_SCRIPT,
+        pattern=r"([\w$]+)\.type===`main`(\?\([\w$]+\([\w$]+\(\1\)\))",
+        replacement=r"(\1.type===`main`||\1.type===`external_image_generator`)\2",
+    ),
+    Patch(
+        name="keep-model",
+        purpose="a selected external model survives a fetch of the model list",
+        script=INDEX_SCRIPT,
+        pattern=r"(\.params\.model,[\w$]+=[\w$]+\.filter\()([\w$]+)(\)\.sort\(([\w$]+)=>\4\.base===`sdxl`\?-1:1\))",
+        replacement=r"\1$m=>\2($m)||$m.format===`external_api`\3",
+    ),
+)
+
+
+def patch_set_tag(patches: tuple[Patch, ...] = PATCHES) -> str:
+    """Eight hex digits that change whenever a patch does; part of the names of patched scripts."""
+    text = "\n".join(f"{patch.script}\t{patch.pattern}\t{patch.replacement}" for patch in patches)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def patch_script(script: str, text: str, patches: tuple[Patch, ...] = PATCHES) -> str:
+    """`text` of `script` with all of its patches applied."""
+    for patch in patches:
+        if patch.script == script:
+            text = patch.apply(text)
+    return text
