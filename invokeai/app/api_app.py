@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import ORJSONResponse
 
+from invokeai.app.api.compression import GzipJson
 from invokeai.app.api.dependencies import ApiDependencies
+from invokeai.app.api.http_limits import BodyLimit
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.shared import errors
 from invokeai.app.services.shared.database.base import DatabaseConflict, DatabaseRejected, DatabaseUnavailable
@@ -42,6 +44,8 @@ def create_app(config: AppConfig) -> FastAPI:
         await ApiDependencies.shutdown(app.state.services)
 
     app = FastAPI(title="Invoke - Community Edition", version=CONTRACT_VERSION, lifespan=life, docs_url=None, redoc_url=None)
+    app.add_middleware(GzipJson)
+    app.add_middleware(BodyLimit, max_request_bytes=config.max_request_bytes, max_upload_bytes=config.max_upload_bytes)
     for error, status in STATUS_OF_ERROR.items():
         app.add_exception_handler(error, _answer(status))
     for router in routers():

@@ -33,6 +33,7 @@ class AppConfig(BaseSettings):
     root: Path = Field(default=Path("~/invokeai"), description="Folder of everything the server keeps.")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=9090, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    web_ui: Literal["auto", "none"] = Field(default="auto", description="auto serves the web UI, none only the API.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
 
     database: Literal["sqlite"] = Field(default="sqlite", description="Engine that holds the records.")
