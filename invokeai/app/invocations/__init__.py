@@ -1,0 +1,12 @@
+"""The built-in nodes. `load_core_invocations` imports every module listed here; order does not matter."""
+
+from importlib import import_module
+
+CORE_MODULES: tuple[str, ...] = ("primitives",)
+"""Modules of this package that define nodes."""
+
+
+def load_core_invocations() -> None:
+    """Register every built-in node. Repeating it does nothing."""
+    for name in CORE_MODULES:
+        import_module(f"{__name__}.{name}")
