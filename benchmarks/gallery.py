@@ -48,18 +48,19 @@ def measure(bench: Bench) -> list[Figure]:
 
 def _measure_size(bench: Bench, count: int) -> list[Figure]:
     large = count > 10_000
+    purpose = f"gallery-{count}"
+    count = bench.count(count)
     rate = Figure(
         f"list 100 of {count:,}, 16 connections", "req/s", more_is_better=True, budget=1500 if large else None
     )
     middle = Figure(f"list 100 of {count:,}, p50", "ms")
     slow = Figure(f"list 100 of {count:,}, p99", "ms", budget=25 if large else None)
     names = Figure(f"names of {count:,}", "ms")
-    purpose = f"gallery-{count}"
     for contestant in bench.contestants:
         root = bench.root(contestant, purpose)
         with started(contestant, root):
             pass
-        seed(root, bench.count(count))
+        seed(root, count)
 
     def once(server: Running) -> Mapping[Figure, float]:
         client = Client(server)
@@ -74,7 +75,7 @@ def _measure_size(bench: Bench, count: int) -> list[Figure]:
 
     with bench.all_started(purpose) as servers:
         for server in servers:
-            _check(server, bench.count(count))
+            _check(server, count)
         bench.take_turns(servers, once)
     return [rate, middle, slow, *([names] if large else [])]
 

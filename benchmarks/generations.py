@@ -23,7 +23,7 @@ NOTES = (
 
 def measure(bench: Bench) -> list[Figure]:
     """Seconds for all of them."""
-    figure = Figure(f"{COUNT} generations of 2 s", "s", budget=5)
+    figure = Figure(f"{bench.count(COUNT)} generations of 2 s", "s", budget=5)
     for contestant in bench.contestants:
         if contestant.is_ours:
             _install_plugin(bench.root(contestant, "generations"))
