@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-CORE_MODULES: tuple[str, ...] = ("primitives",)
+CORE_MODULES: tuple[str, ...] = ("iteration", "primitives")
 """Modules of this package that define nodes."""
 
 
