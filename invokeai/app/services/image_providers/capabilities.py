@@ -13,7 +13,7 @@ PanelControlName: TypeAlias = Literal["reference_images", "dimensions", "seed"]
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ExternalImageSize(_Closed):
