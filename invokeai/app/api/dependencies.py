@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.services import Services
+from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 
 
 class ApiDependencies:
@@ -14,7 +15,9 @@ class ApiDependencies:
     @staticmethod
     async def initialize(config: AppConfig) -> Services:
         """Services as `config` asks for. The database is migrated, nothing connects to a provider."""
-        raise NotImplementedError
+        database = SqliteDatabase(config.under_root(config.database_path))
+        await database.migrate()
+        return Services(config=config, database=database)
 
     @staticmethod
     async def shutdown(services: Services) -> None:
