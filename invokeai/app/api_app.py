@@ -9,6 +9,7 @@ from fastapi.responses import ORJSONResponse
 from invokeai.app.api.compression import GzipJson
 from invokeai.app.api.dependencies import ApiDependencies
 from invokeai.app.api.http_limits import BodyLimit
+from invokeai.app.api.openapi import add_openapi_route
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.shared import errors
 from invokeai.app.services.shared.database.base import DatabaseConflict, DatabaseRejected, DatabaseUnavailable
@@ -43,13 +44,22 @@ def create_app(config: AppConfig) -> FastAPI:
         yield
         await ApiDependencies.shutdown(app.state.services)
 
-    app = FastAPI(title="Invoke - Community Edition", version=CONTRACT_VERSION, lifespan=life, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Invoke - Community Edition",
+        version=CONTRACT_VERSION,
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        separate_input_output_schemas=False,
+    )
     app.add_middleware(GzipJson)
     app.add_middleware(BodyLimit, max_request_bytes=config.max_request_bytes, max_upload_bytes=config.max_upload_bytes)
     for error, status in STATUS_OF_ERROR.items():
         app.add_exception_handler(error, _answer(status))
     for router in routers():
         app.include_router(router, prefix="/api")
+    add_openapi_route(app)
     return app
 
 
