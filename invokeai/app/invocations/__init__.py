@@ -2,7 +2,20 @@
 
 from importlib import import_module
 
-CORE_MODULES: tuple[str, ...] = ("iteration", "primitives")
+CORE_MODULES: tuple[str, ...] = (
+    "canvas",
+    "controlnet_preprocessors",
+    "image_channels",
+    "image_colour",
+    "image_compositing",
+    "image_filters",
+    "image_geometry",
+    "image_output",
+    "infill",
+    "iteration",
+    "masks",
+    "primitives",
+)
 """Modules of this package that define nodes."""
 
 
