@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeVar
 from invokeai.app.services.shared.database import migrations
 from invokeai.app.services.shared.database.base import (
     MAX_PARAMETERS,
-    MAX_VALUE_BYTES,
     BatchResult,
     Database,
     DatabaseConflict,
@@ -28,6 +27,7 @@ from invokeai.app.services.shared.database.base import (
     SqlValue,
     Statement,
 )
+from invokeai.app.services.shared.database.limits import checked
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -74,12 +74,12 @@ class SqliteDatabase(Database):
 
     async def fetch(self, sql: str, *params: SqlValue) -> list[Row]:
         """Rows of one statement; one that writes (`… RETURNING`) goes to the writer."""
-        statement = _checked(Statement(sql, params))
+        statement = checked(Statement(sql, params))
         rows: list[Row] = await self._submit(self._queue_for([statement]), lambda c: _rows(c, statement))
         return rows
 
     async def execute(self, sql: str, *params: SqlValue) -> Result:
-        statement = _checked(Statement(sql, params))
+        statement = checked(Statement(sql, params))
 
         def work(connection: sqlite3.Connection) -> Result:
             cursor = connection.execute(statement.sql, statement.params)
@@ -89,17 +89,17 @@ class SqliteDatabase(Database):
 
     async def batch(self, statements: Sequence[Statement]) -> list[BatchResult]:
         """One transaction; a batch of reads alone sees one snapshot and does not wait for writers."""
-        checked = [_checked(statement) for statement in statements]
-        queue = self._queue_for(checked)
+        within_limits = [checked(statement) for statement in statements]
+        queue = self._queue_for(within_limits)
 
         def read(connection: sqlite3.Connection) -> list[BatchResult]:
             connection.execute("BEGIN")
             try:
-                return _run_all(connection, checked)
+                return _run_all(connection, within_limits)
             finally:
                 connection.execute("ROLLBACK")
 
-        return await self._submit(queue, read if queue is self._reads else lambda c: _run_all(c, checked))
+        return await self._submit(queue, read if queue is self._reads else lambda c: _run_all(c, within_limits))
 
     async def migrate(self) -> list[str]:
         """Apply pending migrations, after a copy of the file when it already held some."""
@@ -261,24 +261,6 @@ def _run_all(connection: sqlite3.Connection, batch: Sequence[Statement]) -> list
         rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
         results.append(BatchResult(rows, max(cursor.rowcount, 0)))
     return results
-
-
-def _checked(statement: Statement) -> Statement:
-    """The statement, within D1's limits.
-
-    Raises:
-        DatabaseRejected: too many parameters or too large a value.
-    """
-    if len(statement.params) > MAX_PARAMETERS:
-        raise DatabaseRejected(
-            f"A statement has {len(statement.params)} parameters, over the limit of {MAX_PARAMETERS}."
-        )
-    for value in statement.params:
-        if isinstance(value, str | bytes) and len(value) * 4 > MAX_VALUE_BYTES:
-            size = len(value.encode("utf-8", "replace")) if isinstance(value, str) else len(value)
-            if size > MAX_VALUE_BYTES:
-                raise DatabaseRejected(f"A value may have {MAX_VALUE_BYTES:,} bytes, this one has {size:,}.")
-    return statement
 
 
 def _translate(error: Exception) -> DatabaseError:

@@ -1,0 +1,42 @@
+"""The D1 gateway on the real engine (workerd), as a process for tests."""
+
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from invokeai.app.services.shared.database.d1_client import D1Settings
+
+FRONTEND = Path(__file__).parents[2] / "frontend"
+TOKEN = "gateway-test-token"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class D1Gateway:
+    """A gateway over `databases` empty databases in memory, each handed out once."""
+
+    def __init__(self, databases: int) -> None:
+        if not (FRONTEND / "node_modules" / "miniflare").exists():
+            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FRONTEND, check=True)
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self._unused = iter(range(databases))
+        command = [str(shutil.which("node")), "worker/serve_gateway.mjs", str(self.port), TOKEN, str(databases)]
+        self._process = subprocess.Popen(command, cwd=FRONTEND, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().strip() == "ready", "the D1 gateway did not start"
+
+    def new_database(self, base_url: str | None = None) -> D1Settings:
+        """Settings of an empty database; `base_url` goes through a proxy."""
+        return D1Settings(base_url or self.base_url, "test-account", str(next(self._unused)), TOKEN)
+
+    def stop(self) -> None:
+        """End the process and its engine."""
+        self._process.terminate()
+        self._process.wait(timeout=20)
