@@ -1,5 +1,6 @@
 """The one place that chooses implementations: configuration in, a running set of services out."""
 
+import asyncio
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -7,6 +8,7 @@ from fastapi import Depends, Request
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.services import Services
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from invokeai.app.services.tensors.tensor_store import TensorStore
 
 
 class ApiDependencies:
@@ -17,7 +19,9 @@ class ApiDependencies:
         """Services as `config` asks for. The database is migrated, nothing connects to a provider."""
         database = SqliteDatabase(config.under_root(config.database_path))
         await database.migrate()
-        return Services(config=config, database=database)
+        tensors = TensorStore(config.under_root(config.outputs_path) / "tensors")
+        await asyncio.to_thread(tensors.sweep)
+        return Services(config=config, database=database, tensors=tensors)
 
     @staticmethod
     async def shutdown(services: Services) -> None:

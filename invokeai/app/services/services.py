@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from invokeai.app.services.config.config import AppConfig
     from invokeai.app.services.shared.database.base import Database
+    from invokeai.app.services.tensors.tensor_store import TensorStore
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,3 +20,4 @@ class Services:
 
     config: AppConfig
     database: Database
+    tensors: TensorStore

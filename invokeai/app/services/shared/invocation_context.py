@@ -18,6 +18,7 @@ import orjson
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.shared.errors import NotAvailableHere
 from invokeai.app.services.shared.invocation_scope import InvocationScope, ProgressImage, plain_metadata
+from invokeai.app.services.tensors.tensor_access import AsyncTensors, Tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -172,6 +173,7 @@ class AsyncInvocationContext:
 
     def __init__(self, scope: InvocationScope) -> None:
         self.images = AsyncImages(scope)
+        self.tensors = AsyncTensors(scope)
         self.boards = AsyncBoards(scope)
         self.models = AsyncModels(scope)
         self.config = ConfigInterface(scope)
@@ -291,6 +293,7 @@ class InvocationContext:
     def __init__(self, scope: InvocationScope, loop: asyncio.AbstractEventLoop) -> None:
         inner, wait = AsyncInvocationContext(scope), _Waiting(loop)
         self.images = Images(inner.images, wait)
+        self.tensors = Tensors(scope)
         self.boards = Boards(inner.boards, wait)
         self.models = Models(inner.models, wait)
         self.config = inner.config
