@@ -1,0 +1,106 @@
+"""A proxy between a client and an engine that fails on command: before the engine sees a request, or after it acted."""
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from typing import Literal
+
+import aiohttp
+from aiohttp import web
+
+Kind = Literal["reset before", "reset after", "answer", "silence", "truncate", "swallow"]
+HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one request.
+
+    `reset before`: cut, the engine never hears of it. `reset after`: the engine acts, then cut. `answer`: the proxy
+    answers itself with `status`, `body` and `headers`. `silence`: no answer for `seconds`. `truncate`: half of the
+    engine's answer. `swallow`: answered as done, the engine never hears of it.
+    """
+
+    kind: Kind
+    status: int = 500
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 30.0
+
+
+class FaultProxy:
+    """Passes requests to `target` unless a fault is planned. Runs on a thread with a loop of its own."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.faults: list[Fault] = []
+        """Planned faults, the next request takes the first."""
+        self.down = False
+        """True: every connection is cut at once."""
+        self.requests: list[str] = []
+        """Method and path of each request that arrived."""
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._ready.wait(10)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """Close the port."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._open())
+        self._ready.set()
+        self._loop.run_forever()
+
+    async def _open(self) -> None:
+        self._client = aiohttp.ClientSession(auto_decompress=False)
+        app = web.Application(client_max_size=2**30)
+        app.router.add_route("*", "/{path:.*}", self._pass)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _close(self) -> None:
+        await self._runner.cleanup()
+        await self._client.close()
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(f"{request.method} {request.path}")
+        body = await request.read()
+        fault = Fault("reset before") if self.down else self.faults.pop(0) if self.faults else None
+        if fault is None:
+            return await self._forward(request, body)
+        if fault.kind == "answer":
+            return web.Response(status=fault.status, text=fault.body, headers=fault.headers)
+        if fault.kind == "swallow":
+            return web.Response(status=200, headers={"etag": '"0"'})
+        if fault.kind == "silence":
+            await asyncio.sleep(fault.seconds)
+        answer = None if fault.kind in ("reset before", "silence") else await self._forward(request, body)
+        if answer is not None and fault.kind == "truncate":
+            whole = answer.body if isinstance(answer.body, bytes) else b""
+            return web.Response(
+                status=answer.status, body=whole[: len(whole) // 2], headers={"content-type": "application/json"}
+            )
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def _forward(self, request: web.Request, body: bytes) -> web.Response:
+        # the Host header stays the client's: S3 signatures cover it
+        async with self._client.request(
+            request.method, self.target + request.raw_path, data=body, headers=request.headers, allow_redirects=False
+        ) as answer:
+            headers = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_HEADERS}
+            return web.Response(status=answer.status, body=await answer.read(), headers=headers)
