@@ -15,6 +15,8 @@ CORE_MODULES: tuple[str, ...] = (
     "iteration",
     "masks",
     "primitives",
+    "third_party_image_generation",
+    "tensor_masks",
 )
 """Modules of this package that define nodes."""
 

@@ -134,17 +134,21 @@ def rectangle_tensor(
     return mask
 
 
-def tensor_to_image(mask: NDArray[np.generic]) -> Image.Image:
-    """White where true (or over half), as an L picture. Takes (1, H, W) or (H, W).
+def as_mask(tensor: NDArray[np.generic]) -> TensorMask:
+    """A stored tensor as a mask, shape (1, H, W); numbers apply from over one half. Takes (H, W), too.
 
     Raises:
         ValueError: another shape.
     """
-    plane = mask[0] if mask.ndim == 3 and mask.shape[0] == 1 else mask
-    if plane.ndim != 2:
-        raise ValueError(f"A mask has the shape (1, H, W), not {mask.shape}.")
-    chosen = plane if plane.dtype == np.bool_ else plane.astype(np.float32) > 0.5
-    return Image.fromarray(chosen.astype(np.uint8) * 255)
+    plane = tensor[None] if tensor.ndim == 2 else tensor
+    if plane.ndim != 3 or plane.shape[0] != 1:
+        raise ValueError(f"A mask has the shape (1, H, W), not {tensor.shape}.")
+    return np.asarray(plane if plane.dtype == np.bool_ else plane.astype(np.float32) > 0.5, dtype=np.bool_)
+
+
+def tensor_to_image(mask: NDArray[np.generic]) -> Image.Image:
+    """White where the mask applies, as an L picture. Raises ValueError for an array that is no mask."""
+    return Image.fromarray(as_mask(mask)[0].astype(np.uint8) * 255)
 
 
 def apply_tensor(image: Image.Image, mask: NDArray[np.generic], invert: bool) -> Image.Image:
