@@ -61,6 +61,9 @@ from invokeai.app.invocations.primitive_outputs import (
     StringOutput,
     VideoOutput,
 )
+from invokeai.app.services.image_providers.generation import ImageRequest
+from invokeai.app.services.image_providers.pictures import make_pictures
+from invokeai.app.services.image_providers.receipts import CallKey
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.model_manager.taxonomy import BaseModelType, ModelType, SubModelType
 from invokeai.app.services.shared.errors import InvalidInput, NotAvailableHere
@@ -78,6 +81,7 @@ __all__ = [
     "BoundingBoxField",
     "BoundingBoxOutput",
     "CLIPField",
+    "CallKey",
     "Classification",
     "ColorCollectionOutput",
     "ColorField",
@@ -95,6 +99,7 @@ __all__ = [
     "ImageCollectionOutput",
     "ImageField",
     "ImageOutput",
+    "ImageRequest",
     "Input",
     "InputField",
     "IntegerCollectionOutput",
@@ -129,4 +134,5 @@ __all__ = [
     "WithWorkflow",
     "invocation",
     "invocation_output",
+    "make_pictures",
 ]

@@ -5,10 +5,28 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from invokeai.app.services.client_state.client_state import ClientStateService
 from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.events.events import EventService
+from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
+from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.receipts import ReceiptStore
+from invokeai.app.services.image_providers.registry import load_providers
+from invokeai.app.services.library_defaults.default_library import sync_default_library
+from invokeai.app.services.library_defaults.library_facts import load_facts
+from invokeai.app.services.library_files.library_files import LibraryFileStore
+from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
+from invokeai.app.services.model_manager.external_models import ExternalModels
 from invokeai.app.services.services import Services
+from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from invokeai.app.services.style_presets.style_preset_records import StylePresetRecords
+from invokeai.app.services.style_presets.style_preset_service import StylePresetService
+from invokeai.app.services.system_prompts.system_prompt_records import SystemPromptRecords
+from invokeai.app.services.system_prompts.system_prompt_service import SystemPromptService
 from invokeai.app.services.tensors.tensor_store import TensorStore
+from invokeai.app.services.workflow_records.workflow_record_store import WorkflowRecordStore
+from invokeai.app.services.workflow_records.workflow_service import WorkflowService
 
 
 class ApiDependencies:
@@ -21,12 +39,50 @@ class ApiDependencies:
         await database.migrate()
         tensors = TensorStore(config.under_root(config.outputs_path) / "tensors")
         await asyncio.to_thread(tensors.sweep)
-        return Services(config=config, database=database, tensors=tensors)
+        events = EventService()
+        await sync_default_library(database, await load_facts(database))
+        outputs, pixels = config.under_root(config.outputs_path), config.max_image_pixels
+        thumbnails = LibraryFileStore(outputs / "workflow_thumbnails", pixels)
+        pictures = LibraryFileStore(outputs / "style_presets", pixels)
+        credentials = ProviderCredentialsStore(config)
+        generation = image_generation(config, database, credentials)
+        return Services(
+            config=config,
+            provider_credentials=credentials,
+            image_generation=generation,
+            model_manager=await model_manager(config, database, events, generation),
+            database=database,
+            tensors=tensors,
+            events=events,
+            client_state=ClientStateService(database),
+            workflows=WorkflowService(WorkflowRecordStore(database), thumbnails, events),
+            style_presets=StylePresetService(StylePresetRecords(database), pictures),
+            system_prompts=SystemPromptService(SystemPromptRecords(database)),
+        )
 
     @staticmethod
     async def shutdown(services: Services) -> None:
         """Drain what runs, then close in the opposite order of building."""
+        await services.image_generation.aclose()
         await services.database.close()
+
+
+def image_generation(
+    config: AppConfig, database: Database, credentials: ProviderCredentialsStore
+) -> ImageServiceManager:
+    """Every provider that is found, behind one service."""
+    receipts = ReceiptStore(database, config.root_path / "receipts")
+    return ImageServiceManager(load_providers(credentials.get, config.root_path / "providers"), receipts)
+
+
+async def model_manager(
+    config: AppConfig, database: Database, events: EventService, generation: ImageServiceManager
+) -> DummyModelManagerService:
+    """The models of a server without local ones."""
+    covers = LibraryFileStore(config.root_path / "model_images", config.max_image_pixels)
+    external = ExternalModels(database, generation, covers)
+    await external.load()
+    return DummyModelManagerService(external, events)
 
 
 def get_services(request: Request) -> Services:

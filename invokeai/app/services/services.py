@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from invokeai.app.services.client_state.client_state import ClientStateService
     from invokeai.app.services.config.config import AppConfig
+    from invokeai.app.services.events.events import EventService
+    from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
+    from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+    from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
     from invokeai.app.services.shared.database.base import Database
+    from invokeai.app.services.style_presets.style_preset_service import StylePresetService
+    from invokeai.app.services.system_prompts.system_prompt_service import SystemPromptService
     from invokeai.app.services.tensors.tensor_store import TensorStore
+    from invokeai.app.services.workflow_records.workflow_service import WorkflowService
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,3 +29,11 @@ class Services:
     config: AppConfig
     database: Database
     tensors: TensorStore
+    provider_credentials: ProviderCredentialsStore
+    image_generation: ImageServiceManager
+    model_manager: DummyModelManagerService
+    events: EventService
+    client_state: ClientStateService
+    workflows: WorkflowService
+    style_presets: StylePresetService
+    system_prompts: SystemPromptService

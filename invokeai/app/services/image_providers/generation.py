@@ -41,9 +41,9 @@ class Cost:
 class ImageRequest:
     """What to generate. None means "not asked for", and only then may a provider choose.
 
-    `model` is `provider/model`, `external://provider/model`, a model key, a model id that one provider has, or None for
-    the default. The mask is as large as the initial image; black (0) is where new content goes. `call_id` is the same
-    when the same work is done again, and unique otherwise.
+    `model` is `provider/model`, `external://provider/model`, a record's key or hash, a model id that one provider has,
+    or None for the default. The mask lies over the initial image; black (0) is where new content goes. `call_id` is the
+    same when the same work is done again, and unique otherwise.
     """
 
     prompt: str

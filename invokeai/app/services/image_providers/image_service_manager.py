@@ -105,6 +105,21 @@ class ImageServiceManager:
             )
         return route
 
+    def route_of(self, model: str | None, provider_id: str | None = None) -> Route:
+        """The route, which must lead to `provider_id` where one is given.
+
+        Raises:
+            ProviderBadRequest: the model is another provider's; else as `route`.
+        """
+        route = self.route(model)
+        found = route.provider.info
+        if provider_id is not None and found.provider_id != provider_id:
+            raise ProviderBadRequest(
+                f"{route.model.name} is a model of {found.display_name}, not of {provider_id}.",
+                provider_id=found.provider_id,
+            )
+        return route
+
     def split(self, request: ImageRequest) -> list[ImageRequest]:
         """The request as calls of as many images as its model makes at once, seeds counting on."""
         at_once = self.route(request.model).model.capabilities.max_images_per_request or request.num_images
@@ -154,7 +169,11 @@ class ImageServiceManager:
             await provider.aclose()
 
     def _named(self, name: str) -> Route:
-        provider_id, _, model_id = name.removeprefix("external://").partition("/")
+        if name.startswith("external://"):
+            name = name.removeprefix("external://")
+        elif name.startswith("external:"):  # the hash of a model's record
+            name = name.removeprefix("external:").replace(":", "/", 1)
+        provider_id, _, model_id = name.partition("/")
         provider = self._providers.get(provider_id)
         if provider is not None:
             model = self.find_model(provider, model_id or provider.info.default_model)

@@ -1,0 +1,207 @@
+"""Pictures from image providers. One node takes any provider's model; the provider-named ones add a provider's options.
+
+The node waits on the event loop, so hundreds may wait at once; a run repeated after a crash names the same call again.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from invokeai.invocation_api import (
+    AsyncInvocationContext,
+    BaseInvocation,
+    BaseModelType,
+    CallKey,
+    ImageCollectionOutput,
+    ImageField,
+    ImageRequest,
+    InputField,
+    ModelIdentifierField,
+    ModelType,
+    WithBoard,
+    WithMetadata,
+    invocation,
+    make_pictures,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Mode = Literal["txt2img", "img2img", "inpaint"]
+FORMAT = "external_api"
+
+
+def _model_field(provider_id: str | None = None) -> Any:
+    return InputField(
+        description="The provider's model.",
+        ui_model_base=BaseModelType.External,
+        ui_model_type=ModelType.ExternalImageGenerator,
+        ui_model_format=FORMAT,
+        ui_model_provider_id=provider_id,
+    )
+
+
+def _mode_field(ui_hidden: bool = True) -> Any:
+    return InputField(default="txt2img", description="What the pictures start from.", ui_hidden=ui_hidden)
+
+
+def _init_field(ui_hidden: bool = True) -> Any:
+    return InputField(default=None, description="The picture to start from.", ui_hidden=ui_hidden)
+
+
+def _mask_field(ui_hidden: bool = True) -> Any:
+    return InputField(default=None, description="Black is made anew, white is kept.", ui_hidden=ui_hidden)
+
+
+class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
+    """What all generation nodes share."""
+
+    provider_id: ClassVar[str | None] = None
+    """The provider whose models the node takes; None takes any."""
+    option_names: ClassVar[tuple[str, ...]] = ()
+    """Inputs that go to the provider as options, where they are set."""
+
+    model: ModelIdentifierField = _model_field()
+    mode: Mode = _mode_field(ui_hidden=False)
+    prompt: str = InputField(description="What to make.")
+    seed: int | None = InputField(default=None, description="Seed; none lets the provider choose.")
+    num_images: int = InputField(default=1, gt=0, description="How many pictures to make.")
+    width: int = InputField(default=1024, gt=0, description="Width in pixels.")
+    height: int = InputField(default=1024, gt=0, description="Height in pixels.")
+    image_size: str | None = InputField(default=None, description="The provider's word for the size, such as 2K.")
+    init_image: ImageField | None = _init_field(ui_hidden=False)
+    mask_image: ImageField | None = _mask_field(ui_hidden=False)
+    reference_images: list[ImageField] = InputField(default=[], description="Pictures to take after.")
+
+    async def invoke(self, context: AsyncInvocationContext) -> ImageCollectionOutput:
+        """Make the pictures and store each one as soon as it is there."""
+        request = await self._request(context)
+        key = CallKey(context.session_id, context.node_id, user_id=context.scope.item.user_id)
+        given = self.metadata.root if self.metadata else {}
+        manager = context.services.image_generation
+        saved: list[ImageField] = []
+        async for picture in make_pictures(manager, request, key, metadata=given, provider_id=self.provider_id):
+            context.util.signal_progress("Saving image")
+            dto = await context.images.save(picture.image, metadata=picture.metadata)
+            saved.append(ImageField(image_name=dto.image_name))
+        return ImageCollectionOutput(collection=saved)
+
+    async def _request(self, context: AsyncInvocationContext) -> ImageRequest:
+        async def load(field: ImageField | None) -> "Image | None":
+            return await context.images.get_pil(field.image_name) if field else None
+
+        references = [await context.images.get_pil(field.image_name) for field in self.reference_images or ()]
+        options = {name: getattr(self, name) for name in self.option_names if getattr(self, name) is not None}
+        extras = {name: getattr(self, name, None) for name in ("negative_prompt", "steps", "guidance", "strength")}
+        size = (self.width, self.height)
+        return ImageRequest(
+            prompt=self.prompt,
+            model=self.model.hash if self.model.hash.startswith("external:") else self.model.key,
+            mode=self.mode,
+            seed=self.seed,
+            num_images=self.num_images,
+            width=self.width,
+            height=self.height,
+            image_size=self.image_size,
+            init_image=await load(self.init_image),
+            mask_image=await load(self.mask_image),
+            reference_images=tuple(references),
+            options=options,
+            call_id=f"{context.session_id}:{context.node_id}",
+            on_progress=lambda message, share, image: context.util.signal_progress(message, share, image, size),
+            **extras,
+        )
+
+
+@invocation(
+    "third_party_image_generation",
+    title="Third-Party Image Generation",
+    tags=["external", "generation", "cloud"],
+    category="image",
+    version="1.0.0",
+)
+class ThirdPartyImageGenerationInvocation(ImageGenerationNode):
+    """Makes pictures with any provider's model. A setting that the model does not know is refused, never ignored."""
+
+    negative_prompt: str | None = InputField(default=None, description="What to avoid.")
+    steps: int | None = InputField(default=None, gt=0, description="Number of steps.")
+    guidance: float | None = InputField(default=None, ge=0, description="How closely to follow the prompt.")
+    strength: float | None = InputField(default=None, ge=0, le=1, description="How far to leave the initial picture.")
+
+
+@invocation(
+    "gemini_image_generation",
+    title="Gemini Image Generation",
+    tags=["external", "generation", "gemini"],
+    category="image",
+    version="1.0.0",
+)
+class GeminiImageGenerationInvocation(ImageGenerationNode):
+    """Makes pictures with a Gemini model."""
+
+    provider_id: ClassVar[str | None] = "gemini"
+    option_names: ClassVar[tuple[str, ...]] = ("temperature", "thinking_level")
+
+    model: ModelIdentifierField = _model_field("gemini")
+    mode: Mode = _mode_field()
+    init_image: ImageField | None = _init_field()
+    mask_image: ImageField | None = _mask_field()
+    temperature: float | None = InputField(default=None, ge=0.0, le=2.0, description="How freely the model varies.")
+    thinking_level: Literal["minimal", "high"] | None = InputField(default=None, description="How long it thinks.")
+
+
+@invocation(
+    "openai_image_generation",
+    title="OpenAI Image Generation",
+    tags=["external", "generation", "openai"],
+    category="image",
+    version="1.0.0",
+)
+class OpenAIImageGenerationInvocation(ImageGenerationNode):
+    """Makes pictures with an OpenAI model."""
+
+    provider_id: ClassVar[str | None] = "openai"
+    option_names: ClassVar[tuple[str, ...]] = ("quality", "background", "input_fidelity")
+
+    model: ModelIdentifierField = _model_field("openai")
+    mode: Mode = _mode_field()
+    init_image: ImageField | None = _init_field()
+    mask_image: ImageField | None = _mask_field()
+    quality: Literal["auto", "high", "medium", "low"] = InputField(
+        default="auto", description="Quality; sets the price."
+    )
+    background: Literal["auto", "transparent", "opaque"] = InputField(default="auto", description="The background.")
+    input_fidelity: Literal["low", "high"] | None = InputField(default=None, description="Closeness to input pictures.")
+
+
+@invocation(
+    "seedream_image_generation",
+    title="Seedream Image Generation",
+    tags=["external", "generation", "seedream"],
+    category="image",
+    version="1.1.0",
+)
+class SeedreamImageGenerationInvocation(ImageGenerationNode):
+    """Makes pictures with a Seedream model."""
+
+    provider_id: ClassVar[str | None] = "seedream"
+    option_names: ClassVar[tuple[str, ...]] = ("watermark", "optimize_prompt")
+
+    model: ModelIdentifierField = _model_field("seedream")
+    mode: Mode = _mode_field()
+    mask_image: ImageField | None = _mask_field()
+    watermark: bool = InputField(default=False, description="Whether the provider adds its mark.")
+    optimize_prompt: bool = InputField(default=False, description="Whether the provider rewrites the prompt.")
+
+
+@invocation(
+    "alibabacloud_image_generation",
+    title="Alibaba Cloud Image Generation",
+    tags=["external", "generation", "alibabacloud", "dashscope"],
+    category="image",
+    version="1.0.0",
+)
+class AlibabaCloudImageGenerationInvocation(ImageGenerationNode):
+    """Makes pictures with a model of Alibaba Cloud."""
+
+    provider_id: ClassVar[str | None] = "alibabacloud"
+
+    model: ModelIdentifierField = _model_field("alibabacloud")

@@ -1,0 +1,81 @@
+"""Keys and addresses of providers. Settings and environment win over what was typed in the UI.
+
+Keys typed in the UI live in one file that only the server's user can read, and never leave it again.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.shared.errors import InvalidInput
+
+FILE_NAME = "provider_keys.json"
+MAX_CHARACTERS = 4096
+
+
+class ProviderCredentialsStore:
+    """What is in force for each provider, and what was typed in."""
+
+    def __init__(self, config: AppConfig) -> None:
+        self._config = config
+        self._path = config.root_path / FILE_NAME
+        self._typed: dict[str, dict[str, str]] = _read(self._path)
+
+    def get(self, provider_id: str) -> ProviderCredentials:
+        """Key and address in force."""
+        typed = self._typed.get(provider_id, {})
+        configured = self._config.provider_keys.get(provider_id)
+        return ProviderCredentials(
+            api_key=configured.get_secret_value() if configured else typed.get("api_key"),
+            base_url=self._config.provider_base_urls.get(provider_id) or typed.get("base_url"),
+        )
+
+    def key_is_configured(self, provider_id: str) -> bool:
+        """Whether settings or environment hold the key, so that one typed in the UI would not count."""
+        return provider_id in self._config.provider_keys
+
+    def save(self, provider_id: str, changes: dict[str, str | None]) -> None:
+        """Take over `api_key` and `base_url` from `changes`; None or an empty text removes.
+
+        Raises:
+            InvalidInput: a value is no key or no address.
+        """
+        values = dict(self._typed.get(provider_id, {}))
+        for name, value in changes.items():
+            if value and value.strip():
+                values[name] = _checked(name, value.strip())
+            else:
+                values.pop(name, None)
+        typed = {**self._typed, provider_id: values}
+        if not values:
+            del typed[provider_id]
+        _write(self._path, typed)
+        self._typed = typed
+
+
+def _checked(name: str, value: str) -> str:
+    if len(value) > MAX_CHARACTERS or any(not character.isprintable() or character.isspace() for character in value):
+        raise InvalidInput(f"The {name.replace('_', ' ')} has spaces or control characters, or is too long.")
+    if name == "base_url" and not value.startswith(("https://", "http://")):
+        raise InvalidInput("The base URL must start with https:// or http://.")
+    return value.rstrip("/") if name == "base_url" else value
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    if not path.exists():
+        return {}
+    values: dict[str, dict[str, str]] = json.loads(path.read_text())
+    return values
+
+
+def _write(path: Path, values: dict[str, dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(values, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
