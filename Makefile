@@ -1,0 +1,40 @@
+# make run    the studio at http://127.0.0.1:9090
+# make test   everything that must hold before a change goes in
+# make bench  the benchmark table, beside the real InvokeAI
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: run ui test lint bench clean
+
+run: .venv/installed ui
+	$(BIN)/invokeai-web $(ARGS)
+
+ui: .venv/installed
+	@$(BIN)/python -m invokeai.app.services.ui_bundle > /dev/null
+
+test: lint .venv/tested-with ui
+	$(BIN)/pytest
+
+lint: .venv/tested-with
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/tested-with ui
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# without the test tools, so that a newcomer waits as little as possible
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/tested-with: .venv/installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache tests/artifacts

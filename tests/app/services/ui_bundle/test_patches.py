@@ -1,0 +1,57 @@
+"""Every patch changes what it names, once, and stops the build when the script is another one."""
+
+import pytest
+
+from invokeai.app.services.ui_bundle.patches import PATCHES, PROVIDER_ORDER, Patch, UiBundleError, patch_set_tag
+
+SNIPPETS = {
+    "provider-node": (
+        "p=m(),q$=TABLE[e.provider_id];check(q$,`No invocation node registered for external provider "
+        "'${e.provider_id}'`);let g={}",
+        "q$=TABLE[e.provider_id]??`third_party_image_generation`;check(q$,",
+    ),
+    "provider-order": (
+        "var V=[`gemini`,`openai`,`seedream`,`alibabacloud`];",
+        "var V=[" + ",".join(f"`{name}`" for name in PROVIDER_ORDER) + "];",
+    ),
+    "recall-model": (
+        "then(e=>{e.type===`main`?(d(f(e)),log()):warn()})",
+        "(e.type===`main`||e.type===`external_image_generator`)?(d(f(e)),log()):warn()",
+    ),
+    "keep-model": (
+        "let i=t.params.model,a=e.filter($M).sort(x=>x.base===`sdxl`?-1:1),o=a[0]",
+        "e.filter($m=>$M($m)||$m.format===`external_api`).sort(x=>x.base===`sdxl`?-1:1)",
+    ),
+}
+
+
+def test_every_patch_has_a_snippet() -> None:
+    assert {patch.name for patch in PATCHES} == set(SNIPPETS)
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name)
+class TestPatch:
+    def test_changes_its_place_and_nothing_else(self, patch: Patch) -> None:
+        before, expected = SNIPPETS[patch.name]
+        after = patch.apply(f"head;{before};tail")
+        assert expected in after
+        assert after.startswith("head;") and after.endswith(";tail")
+
+    def test_is_refused_where_it_matches_twice(self, patch: Patch) -> None:
+        before = SNIPPETS[patch.name][0]
+        with pytest.raises(UiBundleError, match=f"Patch {patch.name} .* matches 2 times"):
+            patch.apply(before + ";" + before)
+
+    def test_is_refused_where_it_matches_never(self, patch: Patch) -> None:
+        with pytest.raises(UiBundleError, match=f"Patch {patch.name} .* matches 0 times"):
+            patch.apply("let nothing=1")
+
+    def test_does_not_match_its_own_result(self, patch: Patch) -> None:
+        with pytest.raises(UiBundleError):
+            patch.apply(patch.apply(SNIPPETS[patch.name][0]))
+
+
+def test_the_tag_changes_with_a_patch() -> None:
+    other = Patch("x", "x", "x.js", "x", "y")
+    assert patch_set_tag() != patch_set_tag((*PATCHES, other))
+    assert patch_set_tag() == patch_set_tag(PATCHES)
