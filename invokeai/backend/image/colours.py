@@ -49,13 +49,10 @@ def multiply(first: Image.Image, second: Image.Image) -> Image.Image:
     return ImageChops.multiply(first, second.convert(first.mode))
 
 
-def rotate_hue(image: Image.Image, degrees: int) -> Image.Image:
-    """Hue turned in HSV, in steps of 1/256 turn."""
-    rgb, alpha = split_alpha(image)
-    hue, saturation, value = rgb.convert("HSV").split()
-    shift = round(degrees % 360 / 360 * 256)
-    hue = hue.point([(place + shift) % 256 for place in range(256)])
-    return join_alpha(Image.merge("HSV", (hue, saturation, value)).convert("RGB"), alpha)
+def rotate_hue(image: Image.Image, degrees: float) -> Image.Image:
+    """Hue turned in HSV."""
+    turn = degrees / 360
+    return map_colours(image, lambda rgb: colour_spaces.from_hsv(_turn_first(colour_spaces.to_hsv(rgb), turn)))
 
 
 def rotate_hue_oklch(image: Image.Image, degrees: float, keep_chroma: float = 0, steps: int = 12) -> Image.Image:

@@ -5,9 +5,11 @@ The cusp of a hue (most saturated colour) is found by bisection in place of the 
 table of hues; what lies between two hues of the table is interpolated.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from invokeai.backend.image.colour_spaces import (
     from_linear,
@@ -37,16 +39,28 @@ def _toe_inverse(lightness: Floats) -> Floats:
     return np.asarray((lightness**2 + _K1 * lightness) / (_K3 * (lightness + _K2)), dtype=np.float32)
 
 
+def _halve(low: Floats, high: Floats, holds: Callable[[Floats], NDArray[np.bool_]]) -> tuple[Floats, Floats]:
+    """Bounds so close that they are equal, `low` where it holds."""
+    for _ in range(30):
+        middle = (low + high) / 2
+        held = holds(middle)
+        low, high = np.where(held, middle, low), np.where(held, high, middle)
+    return low, high
+
+
 @cache
 def _cusps() -> tuple[Floats, Floats]:
     """Lightness and chroma of the most saturated colour of each hue of the table (one more entry closes the circle)."""
     hues = np.arange(_HUES + 1, dtype=np.float32) / _HUES
-    low, high = np.zeros_like(hues), np.full_like(hues, 4)
-    for _ in range(30):  # saturation C / L at which the lowest channel reaches 0
-        middle = (low + high) / 2
-        lowest = oklab_to_linear(from_polar(np.stack([np.ones_like(hues), middle, hues], axis=-1))).min(axis=-1)
-        shown = lowest >= -_DENT * 12
-        low, high = np.where(shown, middle, low), np.where(shown, high, middle)
+
+    def lowest(saturation: Floats) -> Floats:
+        colours = np.stack([np.ones_like(hues), saturation, hues], axis=-1)
+        return np.asarray(oklab_to_linear(from_polar(colours)).min(axis=-1))
+
+    low, high = _halve(np.zeros_like(hues), np.full_like(hues, 4), lambda middle: lowest(middle) >= -_DENT * 12)
+    sharp = lowest(low * 0.97) >= 0  # away from the dent the edge is found exactly
+    exact, _ = _halve(low * 0.97, high, lambda middle: lowest(middle) >= 0)
+    low = np.where(sharp, exact, low)
     brightest = oklab_to_linear(from_polar(np.stack([np.ones_like(hues), low, hues], axis=-1))).max(axis=-1)
     lightness = np.cbrt(1 / brightest)
     return lightness.astype(np.float32), (lightness * low).astype(np.float32)
