@@ -32,7 +32,12 @@ STATUS_OF_ERROR: dict[type[Exception], int] = {
 
 def routers() -> list[APIRouter]:
     """Every router below `/api`."""
-    return []
+    from invokeai.app.api.routers.client_state import client_state_router
+    from invokeai.app.api.routers.style_presets import style_presets_router
+    from invokeai.app.api.routers.system_prompts import system_prompts_router
+    from invokeai.app.api.routers.workflows import workflows_router
+
+    return [client_state_router, style_presets_router, system_prompts_router, workflows_router]
 
 
 def create_app(config: AppConfig) -> FastAPI:

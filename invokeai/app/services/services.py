@@ -28,11 +28,11 @@ class Services:
 
     config: AppConfig
     database: Database
+    events: EventService
     tensors: TensorStore
     provider_credentials: ProviderCredentialsStore
     image_generation: ImageServiceManager
     model_manager: DummyModelManagerService
-    events: EventService
     client_state: ClientStateService
     workflows: WorkflowService
     style_presets: StylePresetService
