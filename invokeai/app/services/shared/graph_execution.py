@@ -86,7 +86,7 @@ class GraphRun:
         """A copy of the node with the values of its edges filled in.
 
         Raises:
-            InvalidInput: a value does not fit its input, or a required input has none.
+            InvalidInput: a value does not fit its input.
         """
         node = prepared.node.model_copy()
         kind = self.plan.kinds[prepared.source_id]
@@ -97,9 +97,21 @@ class GraphRun:
         else:
             for wire in prepared.inputs:
                 node.set_input(wire.into, getattr(self.results[wire.giver], wire.field))
-            node.check_inputs()
         self.shown[prepared.id] = _as_json(prepared.node if kind in (ITERATE, COLLECT) else node)
         return node
+
+    def check(self, prepared: PreparedNode, node: Any) -> None:
+        """Refuse to run a resolved node without a required input.
+
+        Raises:
+            InvalidInput: naming the input.
+        """
+        if self.plan.kinds[prepared.source_id] not in (ITERATE, COLLECT):
+            node.check_inputs()
+
+    def show(self, prepared: PreparedNode) -> None:
+        """Show a node as it stands, when its inputs could not be filled in."""
+        self.shown[prepared.id] = _as_json(prepared.node)
 
     def complete(self, prepared: PreparedNode, output: Any) -> None:
         """Take in a node's output; more nodes may become ready."""

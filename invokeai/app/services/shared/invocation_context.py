@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
-from invokeai.app.services.shared.errors import NotAvailableHere
+from invokeai.app.services.shared.errors import Conflict, NotAvailableHere
 from invokeai.app.services.shared.invocation_scope import InvocationScope, ProgressImage, plain_metadata
 from invokeai.app.services.tensors.tensor_access import AsyncTensors, Tensors
 
@@ -50,6 +50,8 @@ class AsyncImages:
         this node in this session, so that a run repeated after a crash never leaves a second picture.
         """
         scope = self._scope
+        if scope.cancel.is_set:
+            raise Conflict("This item was canceled, so its picture is not stored.")
         fields = plain_metadata(metadata) if metadata is not None else scope.metadata()
         return await scope.services.images.create(
             image,

@@ -97,7 +97,7 @@ def test_required_input_may_be_missing_until_the_run() -> None:
     run = GraphRun(GraphPlan(graph({"n": {"type": "test_required"}})), "s")
     (prepared,) = run.take_ready()
     with pytest.raises(InvalidInput, match="number"):
-        run.resolve(prepared)
+        run.check(prepared, run.resolve(prepared))
 
 
 def test_values_travel_along_edges() -> None:
