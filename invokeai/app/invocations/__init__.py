@@ -3,7 +3,10 @@
 from importlib import import_module
 
 CORE_MODULES: tuple[str, ...] = (
+    "batch",
     "canvas",
+    "captions",
+    "collections",
     "controlnet_preprocessors",
     "image_channels",
     "image_colour",
@@ -13,10 +16,21 @@ CORE_MODULES: tuple[str, ...] = (
     "image_output",
     "infill",
     "iteration",
+    "logic",
     "masks",
+    "math",
+    "metadata",
+    "metadata_lookup",
+    "model_nodes",
     "primitives",
-    "third_party_image_generation",
+    "prompt",
+    "schedulers",
+    "strings",
     "tensor_masks",
+    "third_party_image_generation",
+    "tile_layout",
+    "video",
+    "workflow_calls",
 )
 """Modules of this package that define nodes."""
 
