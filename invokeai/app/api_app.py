@@ -33,11 +33,26 @@ STATUS_OF_ERROR: dict[type[Exception], int] = {
 def routers() -> list[APIRouter]:
     """Every router below `/api`."""
     from invokeai.app.api.routers.client_state import client_state_router
+    from invokeai.app.api.routers.external_providers import external_providers_router
+    from invokeai.app.api.routers.image_generation import image_generation_router
+    from invokeai.app.api.routers.model_install import model_install_router
+    from invokeai.app.api.routers.model_manager import model_manager_router
+    from invokeai.app.api.routers.model_relationships import model_relationships_router
     from invokeai.app.api.routers.style_presets import style_presets_router
     from invokeai.app.api.routers.system_prompts import system_prompts_router
     from invokeai.app.api.routers.workflows import workflows_router
 
-    return [client_state_router, style_presets_router, system_prompts_router, workflows_router]
+    return [
+        client_state_router,
+        external_providers_router,
+        image_generation_router,
+        model_install_router,
+        model_manager_router,
+        model_relationships_router,
+        style_presets_router,
+        system_prompts_router,
+        workflows_router,
+    ]
 
 
 def create_app(config: AppConfig) -> FastAPI:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from invokeai.app.services.shared.errors import Forbidden
+
 SYSTEM_USER_ID = "system"
 
 
@@ -25,3 +27,13 @@ async def current_user() -> CurrentUser:
 
 
 CurrentUserDep = Annotated[CurrentUser, Depends(current_user)]
+
+
+async def admin(user: CurrentUserDep) -> CurrentUser:
+    """The user, who must be an administrator. Raises Forbidden."""
+    if not user.is_admin:
+        raise Forbidden("Only an administrator may do this.")
+    return user
+
+
+AdminDep = Annotated[CurrentUser, Depends(admin)]

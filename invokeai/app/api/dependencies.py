@@ -17,6 +17,7 @@ from invokeai.app.services.library_defaults.library_facts import load_facts
 from invokeai.app.services.library_files.library_files import LibraryFileStore
 from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
 from invokeai.app.services.model_manager.external_models import ExternalModels
+from invokeai.app.services.model_manager.model_relationships import ModelRelationships
 from invokeai.app.services.services import Services
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
@@ -82,7 +83,7 @@ async def model_manager(
     covers = LibraryFileStore(config.root_path / "model_images", config.max_image_pixels)
     external = ExternalModels(database, generation, covers)
     await external.load()
-    return DummyModelManagerService(external, events)
+    return DummyModelManagerService(external, ModelRelationships(database), events)
 
 
 def get_services(request: Request) -> Services:

@@ -11,6 +11,7 @@ from invokeai.app.services.model_manager.install_jobs import (
     ModelInstallStarted,
 )
 from invokeai.app.services.model_manager.model_records import ExternalApiModelConfig, ModelRecordChanges
+from invokeai.app.services.model_manager.model_relationships import ModelRelationships
 from invokeai.app.services.shared.errors import NotAvailableHere, NotFound
 
 NO_LOCAL_MODELS = (
@@ -24,8 +25,9 @@ class DummyModelManagerService:
 
     has_local_models = False
 
-    def __init__(self, external: ExternalModels, events: EventService) -> None:
+    def __init__(self, external: ExternalModels, relationships: ModelRelationships, events: EventService) -> None:
         self.external = external
+        self.relationships = relationships
         self.jobs = InstallJobs()
         self._events = events
 

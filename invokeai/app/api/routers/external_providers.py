@@ -1,0 +1,116 @@
+"""Keys and addresses of providers. Keys go in and never come out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict
+
+from invokeai.app.api.auth import AdminDep
+from invokeai.app.api.dependencies import ServicesDep
+from invokeai.app.services.image_providers.provider import ImageProvider
+from invokeai.app.services.shared.errors import NotAvailableHere
+
+external_providers_router = APIRouter(prefix="/v1/app/external_providers", tags=["app"])
+
+ProviderId = Annotated[str, Path(description="Id of the provider.")]
+
+
+class ExternalProviderConfigModel(BaseModel):
+    """Whether a provider has what it needs, and its address if not the usual one."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    provider_id: str
+    api_key_configured: bool
+    base_url: str | None = None
+
+
+class ExternalProviderConfigUpdate(BaseModel):
+    """What to change; an empty text or null removes."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    api_key: str | None = None
+    base_url: str | None = None
+
+
+class ExternalProviderStatusModel(BaseModel):
+    """Whether a provider can be used, else why not."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    provider_id: str
+    configured: bool
+    message: str | None = None
+
+
+@external_providers_router.get("/status", operation_id="get_external_provider_statuses")
+async def get_external_provider_statuses(services: ServicesDep) -> list[ExternalProviderStatusModel]:
+    """Every provider, and what is missing."""
+    return [
+        ExternalProviderStatusModel(
+            provider_id=provider.info.provider_id,
+            configured=provider.is_available(),
+            message=_message(services, provider),
+        )
+        for provider in services.image_generation.providers()
+    ]
+
+
+@external_providers_router.get("/config", operation_id="get_external_provider_configs")
+async def get_external_provider_configs(services: ServicesDep) -> list[ExternalProviderConfigModel]:
+    """Every provider's settings, without keys."""
+    return [_config(services, provider) for provider in services.image_generation.providers()]
+
+
+@external_providers_router.post("/config/{provider_id}", operation_id="set_external_provider_config")
+async def set_external_provider_config(
+    services: ServicesDep, _: AdminDep, provider_id: ProviderId, update: ExternalProviderConfigUpdate
+) -> ExternalProviderConfigModel:
+    """Keep a key or an address. Settings and environment win over what is kept here."""
+    provider = services.image_generation.get_provider(provider_id)
+    changes = update.model_dump(include=update.model_fields_set)
+    if not changes:
+        raise NotAvailableHere("Nothing to change: the request has neither a key nor a base URL.")
+    if changes.get("api_key"):
+        if not provider.info.needs_key:
+            raise NotAvailableHere(f"{provider.info.display_name} needs no key.")
+        if services.provider_credentials.key_is_configured(provider_id):
+            raise NotAvailableHere(_from_settings(provider))
+    services.provider_credentials.save(provider_id, changes)
+    return _config(services, provider)
+
+
+@external_providers_router.delete("/config/{provider_id}", operation_id="reset_external_provider_config")
+async def reset_external_provider_config(
+    services: ServicesDep, _: AdminDep, provider_id: ProviderId
+) -> ExternalProviderConfigModel:
+    """Forget the key and the address that were kept here."""
+    provider = services.image_generation.get_provider(provider_id)
+    services.provider_credentials.save(provider_id, {"api_key": None, "base_url": None})
+    return _config(services, provider)
+
+
+def _config(services: ServicesDep, provider: ImageProvider) -> ExternalProviderConfigModel:
+    credentials = services.provider_credentials.get(provider.info.provider_id)
+    return ExternalProviderConfigModel(
+        provider_id=provider.info.provider_id,
+        api_key_configured=bool(credentials.api_key) or not provider.info.needs_key,
+        base_url=credentials.base_url,
+    )
+
+
+def _message(services: ServicesDep, provider: ImageProvider) -> str | None:
+    reason = provider.get_unavailability_reason()
+    if reason:
+        return f"{reason} {provider.get_setup_instructions()}"
+    if services.provider_credentials.key_is_configured(provider.info.provider_id):
+        return _from_settings(provider)
+    return provider.get_setup_instructions() if not provider.info.needs_key else None
+
+
+def _from_settings(provider: ImageProvider) -> str:
+    return (
+        f"The key of {provider.info.display_name} comes from the server's settings or environment, "
+        "which win over a key entered here."
+    )

@@ -1,0 +1,286 @@
+"""The image router for programs: models, health, and pictures from a prompt in one request, stored in the gallery.
+
+A cost is an amount with its kind, or null where nobody knows; it is never an invented 0. Sketch really costs 0.
+"""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from invokeai.app.api.auth import CurrentUserDep
+from invokeai.app.api.dependencies import ServicesDep
+from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities, GenerationMode
+from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
+from invokeai.app.services.image_providers.provider import ImageProvider
+from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable
+from invokeai.app.services.shared.errors import NotFound
+
+image_generation_router = APIRouter(tags=["image_generation"])
+
+MAX_IMAGES = 100
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+
+
+class ImageModelInfo(_Wire):
+    """A model that can be named in a request, by `id`."""
+
+    id: str
+    provider: str
+    model_id: str
+    name: str
+    description: str
+    capabilities: ExternalModelCapabilities
+    supports_strength: bool
+
+
+class ImageModelList(_Wire):
+    """The models that can be used now."""
+
+    models: list[ImageModelInfo]
+
+
+class CostInfo(_Wire):
+    """A cost: decimal text or null, and whether it was reported, computed, estimated or is unknown."""
+
+    amount: str | None
+    currency: str
+    kind: CostKind
+
+
+class GenerateImagesRequest(_Wire):
+    """What to generate. Pictures are named as in the gallery."""
+
+    model_config = ConfigDict(defer_build=True, extra="forbid")
+
+    prompt: str
+    model: str | None = None
+    mode: GenerationMode = "txt2img"
+    negative_prompt: str | None = None
+    seed: int | None = None
+    num_images: int = Field(default=1, ge=1, le=MAX_IMAGES)
+    width: int = Field(default=1024, ge=1)
+    height: int = Field(default=1024, ge=1)
+    image_size: str | None = None
+    steps: int | None = Field(default=None, ge=1)
+    guidance: float | None = Field(default=None, ge=0)
+    strength: float | None = Field(default=None, ge=0, le=1)
+    init_image: str | None = None
+    mask_image: str | None = None
+    reference_images: list[str] = Field(default_factory=list, max_length=32)
+    options: dict[str, Any] = Field(default_factory=dict)
+    board_id: str | None = None
+
+
+class GenerateImagesResponse(_Wire):
+    """The stored pictures and how they came about."""
+
+    images: list[dict[str, Any]]
+    provider: str
+    model: str
+    cost: CostInfo
+    seconds: float
+    request_id: str | None
+    note: str | None
+
+
+class ProviderHealth(_Wire):
+    """One provider now, and its counters since the server started."""
+
+    provider: str
+    display_name: str
+    available: bool
+    reason: str | None
+    in_flight: int
+    waiting: int
+    requests: int
+    images: int
+    seconds: float
+    failures: dict[str, int]
+    last_failure: str | None
+
+
+class ImageHealth(_Wire):
+    """Whether pictures can be made."""
+
+    status: str
+    providers: list[ProviderHealth]
+
+
+class ProviderModels(_Wire):
+    """A provider and its models, usable or not."""
+
+    provider: str
+    display_name: str
+    description: str
+    available: bool
+    reason: str | None
+    default_model: str
+    models: list[ImageModelInfo]
+
+
+class GroupedImageModels(_Wire):
+    """All models by provider, and what a request without a model would use, or the reason there is nothing."""
+
+    providers: list[ProviderModels]
+    current_provider: str | None
+    current_model: str | None
+    reason: str | None
+
+
+class GenerateImageForm(_Wire):
+    """A picture in one call. `style` and `image_type` are added to the prompt, in words."""
+
+    prompt: str
+    style: str | None = None
+    image_type: str | None = None
+    model: str | None = None
+    size: Annotated[str, StringConstraints(pattern=r"^\d{1,5}x\d{1,5}$")] = "1024x1024"
+
+
+class GenerateImageAnswer(_Wire):
+    """Where the picture is, and how it came about."""
+
+    success: bool
+    image_url: str
+    image_path: str
+    prompt: str
+    service: str
+    model: str
+    generation_time: float
+    cost: CostInfo
+
+
+def _models(provider: ImageProvider) -> list[ImageModelInfo]:
+    provider_id = provider.info.provider_id
+    return [
+        ImageModelInfo(
+            id=f"{provider_id}/{model.model_id}",
+            provider=provider_id,
+            model_id=model.model_id,
+            name=model.name,
+            description=model.description,
+            capabilities=model.capabilities,
+            supports_strength=model.supports_strength,
+        )
+        for model in provider.info.models
+    ]
+
+
+@image_generation_router.get("/images/models", operation_id="list_image_models")
+async def list_image_models(services: ServicesDep) -> ImageModelList:
+    """Every model that can be used now."""
+    available = [provider for provider in services.image_generation.providers() if provider.is_available()]
+    return ImageModelList(models=[model for provider in available for model in _models(provider)])
+
+
+@image_generation_router.get("/image-models", operation_id="list_image_models_by_provider")
+async def list_image_models_by_provider(services: ServicesDep) -> GroupedImageModels:
+    """Every provider with its models, and what would be used when no model is named."""
+    groups = [
+        ProviderModels(
+            provider=provider.info.provider_id,
+            display_name=provider.info.display_name,
+            description=provider.info.description,
+            available=provider.is_available(),
+            reason=provider.get_unavailability_reason(),
+            default_model=provider.info.default_model,
+            models=_models(provider),
+        )
+        for provider in services.image_generation.providers()
+    ]
+    try:
+        route = services.image_generation.route()
+    except (ProviderUnavailable, NotFound) as error:
+        return GroupedImageModels(providers=groups, current_provider=None, current_model=None, reason=str(error))
+    return GroupedImageModels(
+        providers=groups,
+        current_provider=route.provider.info.provider_id,
+        current_model=route.model.model_id,
+        reason=None,
+    )
+
+
+@image_generation_router.get("/health/images", operation_id="get_image_health")
+async def get_image_health(services: ServicesDep) -> ImageHealth:
+    """Which providers can be used, and how their calls went. Asks no provider anything."""
+    rows = []
+    for provider in services.image_generation.providers():
+        counted = services.image_generation.metrics[provider.info.provider_id]
+        reason = provider.get_unavailability_reason()
+        rows.append(
+            ProviderHealth(
+                provider=provider.info.provider_id,
+                display_name=provider.info.display_name,
+                available=reason is None,
+                reason=reason,
+                in_flight=counted.in_flight,
+                waiting=counted.waiting,
+                requests=counted.requests,
+                images=counted.images,
+                seconds=round(counted.seconds, 3),
+                failures=dict(counted.failures),
+                last_failure=counted.last_failure,
+            )
+        )
+    return ImageHealth(status="ok" if any(row.available for row in rows) else "unavailable", providers=rows)
+
+
+@image_generation_router.post("/images/generate", operation_id="generate_images")
+async def generate_images(
+    services: ServicesDep, user: CurrentUserDep, body: GenerateImagesRequest
+) -> GenerateImagesResponse:
+    """Generate pictures and store them in the gallery."""
+    values = body.model_dump(exclude={"board_id", "init_image", "mask_image", "reference_images"})
+    names = [body.init_image, body.mask_image, *body.reference_images]
+    loaded = await asyncio.gather(*(services.images.get_pil(name) for name in names if name))
+    pictures = dict(zip((name for name in names if name), loaded, strict=True))
+    request = ImageRequest(
+        **values,
+        init_image=pictures.get(body.init_image or ""),
+        mask_image=pictures.get(body.mask_image or ""),
+        reference_images=tuple(pictures[name] for name in body.reference_images if name),
+    )
+    done = await generate_to_gallery(
+        services.image_generation, services.images, request, user_id=user.user_id, board_id=body.board_id
+    )
+    return GenerateImagesResponse(
+        images=[image.model_dump(mode="json") for image in done.images],
+        provider=done.result.provider_id,
+        model=done.result.model_id,
+        cost=_cost(done.result.cost),
+        seconds=round(done.seconds, 3),
+        request_id=done.result.request_id,
+        note=done.result.note,
+    )
+
+
+@image_generation_router.post("/generate-image", operation_id="generate_image")
+async def generate_image(services: ServicesDep, user: CurrentUserDep, body: GenerateImageForm) -> GenerateImageAnswer:
+    """Generate one picture and store it in the gallery."""
+    width, _, height = body.size.partition("x")
+    prompt = ", ".join(words for words in (body.prompt, body.style, body.image_type) if words)
+    request = ImageRequest(prompt=prompt, model=body.model, width=int(width), height=int(height))
+    done: StoredGeneration = await generate_to_gallery(
+        services.image_generation, services.images, request, user_id=user.user_id
+    )
+    image = done.images[0]
+    return GenerateImageAnswer(
+        success=True,
+        image_url=image.image_url,
+        image_path=image.image_name,
+        prompt=prompt,
+        service=done.result.provider_id,
+        model=done.result.model_id,
+        generation_time=round(done.seconds, 3),
+        cost=_cost(done.result.cost),
+    )
+
+
+def _cost(cost: Cost) -> CostInfo:
+    return CostInfo(amount=cost.amount, currency=cost.currency, kind=cost.kind)

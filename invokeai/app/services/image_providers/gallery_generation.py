@@ -1,0 +1,84 @@
+"""Pictures asked for without a graph: generated, then stored in the gallery with everything needed to recall them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+from invokeai.app.services.image_providers.image_model import model_hash, model_key
+from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager, Route
+from invokeai.app.services.image_providers.pictures import make_pictures
+from invokeai.app.services.image_providers.receipts import CallKey
+from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
+
+if TYPE_CHECKING:
+    from invokeai.app.services.images.images import ImageService
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGeneration:
+    """The stored pictures (ImageDTOs), what the last call answered, and the seconds it all took."""
+
+    images: list[Any]
+    result: ImageResult
+    seconds: float
+
+
+async def generate_to_gallery(
+    manager: ImageServiceManager,
+    images: ImageService,
+    request: ImageRequest,
+    *,
+    user_id: str,
+    board_id: str | None = None,
+) -> StoredGeneration:
+    """Generate and store. Pictures of calls that succeeded stay when a later call fails.
+
+    Raises:
+        ProviderError, NotFound: as `ImageServiceManager.generate`.
+    """
+    started = time.monotonic()
+    call = f"api-{uuid.uuid4()}"
+    key = CallKey(call, "generate", user_id=user_id)
+    metadata = recall_metadata(request, manager.route(request.model))
+    stored: list[Any] = []
+    result: ImageResult | None = None
+    async for picture in make_pictures(manager, request, key, metadata=metadata):
+        result = picture.result
+        dto = await images.create(
+            picture.image,
+            image_origin=ResourceOrigin.INTERNAL,
+            image_category=ImageCategory.GENERAL,
+            board_id=board_id,
+            metadata=orjson.dumps({**picture.metadata, "seed": picture.metadata.get("external_seed")}).decode(),
+            user_id=user_id,
+        )
+        stored.append(dto)
+    assert result is not None  # a call that succeeds has a picture
+    return StoredGeneration(stored, result, time.monotonic() - started)
+
+
+def recall_metadata(request: ImageRequest, route: Route) -> dict[str, Any]:
+    """What the UI recalls a picture's settings from, in the members that graphs write."""
+    provider_id, model = route.provider.info.provider_id, route.model
+    return {
+        "generation_mode": request.mode,
+        "positive_prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "width": request.width,
+        "height": request.height,
+        "steps": request.steps,
+        "strength": request.strength,
+        "model": {
+            "key": model_key(provider_id, model.model_id),
+            "hash": model_hash(provider_id, model.model_id),
+            "name": model.name,
+            "base": "external",
+            "type": "external_image_generator",
+        },
+    }
