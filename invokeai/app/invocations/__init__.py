@@ -29,7 +29,9 @@ CORE_MODULES: tuple[str, ...] = (
     "tensor_masks",
     "third_party_image_generation",
     "tile_layout",
+    "tile_merge",
     "video",
+    "watermark",
     "workflow_calls",
 )
 """Modules of this package that define nodes."""
