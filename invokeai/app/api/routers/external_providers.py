@@ -28,8 +28,6 @@ class ExternalProviderConfigModel(BaseModel):
 class ExternalProviderConfigUpdate(BaseModel):
     """What to change; an empty text or null removes."""
 
-    model_config = ConfigDict(defer_build=True)
-
     api_key: str | None = None
     base_url: str | None = None
 

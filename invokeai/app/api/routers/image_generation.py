@@ -56,7 +56,7 @@ class CostInfo(_Wire):
 class GenerateImagesRequest(_Wire):
     """What to generate. Pictures are named as in the gallery."""
 
-    model_config = ConfigDict(defer_build=True, extra="forbid")
+    model_config = ConfigDict(defer_build=False, extra="forbid")
 
     prompt: str
     model: str | None = None
@@ -135,6 +135,8 @@ class GroupedImageModels(_Wire):
 
 class GenerateImageForm(_Wire):
     """A picture in one call. `style` and `image_type` are added to the prompt, in words."""
+
+    model_config = ConfigDict(defer_build=False)
 
     prompt: str
     style: str | None = None

@@ -120,7 +120,7 @@ class HuggingFaceModels(_Lazy):
     is_diffusers: bool
 
 
-class ModelKeys(_Lazy):
+class ModelKeys(BaseModel):
     """Several models."""
 
     keys: list[str] = Field(max_length=MAX_KEYS)
@@ -149,7 +149,7 @@ class OrphanedModelInfo(_Lazy):
     size_bytes: int
 
 
-class DeleteOrphanedModelsRequest(_Lazy):
+class DeleteOrphanedModelsRequest(BaseModel):
     """Folders to delete."""
 
     paths: list[str]

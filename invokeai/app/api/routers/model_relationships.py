@@ -14,7 +14,7 @@ model_relationships_router = APIRouter(prefix="/v1/model_relationships", tags=["
 class ModelRelationshipCreateRequest(BaseModel):
     """Two models."""
 
-    model_config = ConfigDict(protected_namespaces=(), defer_build=True)
+    model_config = ConfigDict(protected_namespaces=())
 
     model_key_1: str = Field(max_length=500)
     model_key_2: str = Field(max_length=500)
@@ -23,7 +23,7 @@ class ModelRelationshipCreateRequest(BaseModel):
 class ModelRelationshipBatchRequest(BaseModel):
     """Several models."""
 
-    model_config = ConfigDict(protected_namespaces=(), defer_build=True)
+    model_config = ConfigDict(protected_namespaces=())
 
     model_keys: list[str] = Field(max_length=10_000)
 

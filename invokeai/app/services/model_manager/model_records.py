@@ -111,6 +111,8 @@ class ModelsList(_Lazy):
 class ModelRecordChanges(_Lazy):
     """What to change of a record, or to set at installation. The UI sends back whole records; the rest is dropped."""
 
+    model_config = ConfigDict(defer_build=False)
+
     source: str | None = None
     source_type: Literal["path", "url", "hf_repo_id", "external"] | None = None
     source_api_response: str | None = None
