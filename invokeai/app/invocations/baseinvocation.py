@@ -134,9 +134,8 @@ class BaseInvocation(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         for info in cls.__pydantic_fields__.values():
-            extra = info.json_schema_extra
-            required = isinstance(extra, dict) and extra.get("orig_required") and info.default is None
-            if required and type(None) not in typing.get_args(info.annotation):
+            nullable = info.annotation is None or type(None) in typing.get_args(info.annotation)
+            if info.default is None and not nullable:  # required, or an old node pack's `x: int = None`
                 info.annotation = typing.cast(type[Any], Optional[info.annotation])  # noqa: UP045
 
     @classmethod
@@ -300,3 +299,9 @@ def _check_output(cls: type[BaseInvocation]) -> None:
     if isinstance(cls.invoke.__annotations__.get("return"), str):
         return  # may name a class that is defined further down; resolved when asked for
     _output_class(cls)
+
+
+def __getattr__(name: str) -> Any:
+    from invokeai.app.invocations.old_names import moved
+
+    return moved(__name__, name)

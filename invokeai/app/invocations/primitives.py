@@ -1,5 +1,7 @@
 """Nodes that hold a value, and the outputs of them all (kept importable from here)."""
 
+from typing import Any
+
 from invokeai.app.invocations.baseinvocation import BaseInvocation, invocation
 from invokeai.app.invocations.fields import (
     BoundingBoxField,
@@ -225,3 +227,9 @@ class BoundingBoxInvocation(BaseInvocation):
         """The box. Raises ValueError where an edge lies beyond its opposite."""
         box = BoundingBoxField(x_min=self.x_min, x_max=self.x_max, y_min=self.y_min, y_max=self.y_max)
         return BoundingBoxOutput(bounding_box=box)
+
+
+def __getattr__(name: str) -> Any:
+    from invokeai.app.invocations.old_names import moved
+
+    return moved(__name__, name)
