@@ -10,6 +10,7 @@ from invokeai.app.api.compression import GzipJson
 from invokeai.app.api.dependencies import ApiDependencies
 from invokeai.app.api.http_limits import BodyLimit
 from invokeai.app.api.openapi import add_openapi_route
+from invokeai.app.api.sockets import Sockets
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.shared import errors
 from invokeai.app.services.shared.database.base import DatabaseConflict, DatabaseRejected, DatabaseUnavailable
@@ -35,9 +36,11 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.client_state import client_state_router
     from invokeai.app.api.routers.external_providers import external_providers_router
     from invokeai.app.api.routers.image_generation import image_generation_router
+    from invokeai.app.api.routers.invocation_cache import invocation_cache_router
     from invokeai.app.api.routers.model_install import model_install_router
     from invokeai.app.api.routers.model_manager import model_manager_router
     from invokeai.app.api.routers.model_relationships import model_relationships_router
+    from invokeai.app.api.routers.session_queue import session_queue_router
     from invokeai.app.api.routers.style_presets import style_presets_router
     from invokeai.app.api.routers.system_prompts import system_prompts_router
     from invokeai.app.api.routers.workflows import workflows_router
@@ -46,9 +49,11 @@ def routers() -> list[APIRouter]:
         client_state_router,
         external_providers_router,
         image_generation_router,
+        invocation_cache_router,
         model_install_router,
         model_manager_router,
         model_relationships_router,
+        session_queue_router,
         style_presets_router,
         system_prompts_router,
         workflows_router,
@@ -58,10 +63,14 @@ def routers() -> list[APIRouter]:
 def create_app(config: AppConfig) -> FastAPI:
     """The application for `config`. Services are built when it starts and closed when it ends."""
 
+    sockets = Sockets()
+
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = await ApiDependencies.initialize(config)
+        await sockets.start(app.state.services.events)
         yield
+        await sockets.stop()
         await ApiDependencies.shutdown(app.state.services)
 
     app = FastAPI(
@@ -80,6 +89,7 @@ def create_app(config: AppConfig) -> FastAPI:
     for router in routers():
         app.include_router(router, prefix="/api")
     add_openapi_route(app)
+    app.mount("/ws", sockets.asgi)
     return app
 
 

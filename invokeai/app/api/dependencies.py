@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.client_state.client_state import ClientStateService
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.events.events import EventService
@@ -12,6 +13,7 @@ from invokeai.app.services.image_providers.credentials import ProviderCredential
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.registry import load_providers
+from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
 from invokeai.app.services.library_defaults.default_library import sync_default_library
 from invokeai.app.services.library_defaults.library_facts import load_facts
 from invokeai.app.services.library_files.library_files import LibraryFileStore
@@ -19,6 +21,8 @@ from invokeai.app.services.model_manager.dummy_model_manager import DummyModelMa
 from invokeai.app.services.model_manager.external_models import ExternalModels
 from invokeai.app.services.model_manager.model_relationships import ModelRelationships
 from invokeai.app.services.services import Services
+from invokeai.app.services.session_processor.session_processor import SessionProcessor
+from invokeai.app.services.session_queue.session_queue import SessionQueue
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from invokeai.app.services.style_presets.style_preset_records import StylePresetRecords
@@ -47,7 +51,7 @@ class ApiDependencies:
         pictures = LibraryFileStore(outputs / "style_presets", pixels)
         credentials = ProviderCredentialsStore(config)
         generation = image_generation(config, database, credentials)
-        return Services(
+        services = Services(
             config=config,
             provider_credentials=credentials,
             image_generation=generation,
@@ -59,11 +63,18 @@ class ApiDependencies:
             workflows=WorkflowService(WorkflowRecordStore(database), thumbnails, events),
             style_presets=StylePresetService(StylePresetRecords(database), pictures),
             system_prompts=SystemPromptService(SystemPromptRecords(database)),
+            session_queue=SessionQueue(database, events, config.max_queue_size),
+            invocation_cache=InvocationCache(config.node_cache_size),
         )
+        services.session_processor = SessionProcessor(services, services.session_queue, events)
+        load_core_invocations()
+        await services.session_processor.start()
+        return services
 
     @staticmethod
     async def shutdown(services: Services) -> None:
         """Drain what runs, then close in the opposite order of building."""
+        await services.session_processor.stop()
         await services.image_generation.aclose()
         await services.database.close()
 

@@ -5,7 +5,7 @@ Built by `ApiDependencies.initialize`; read by routers, the processor and the in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from invokeai.app.services.events.events import EventService
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+    from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
     from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
+    from invokeai.app.services.session_processor.session_processor import SessionProcessor
+    from invokeai.app.services.session_queue.session_queue import SessionQueue
     from invokeai.app.services.shared.database.base import Database
     from invokeai.app.services.style_presets.style_preset_service import StylePresetService
     from invokeai.app.services.system_prompts.system_prompt_service import SystemPromptService
@@ -37,3 +40,7 @@ class Services:
     workflows: WorkflowService
     style_presets: StylePresetService
     system_prompts: SystemPromptService
+    session_queue: SessionQueue
+    invocation_cache: InvocationCache
+    session_processor: SessionProcessor = field(init=False)
+    """Made last, as it hands the services to the nodes."""

@@ -199,8 +199,8 @@ class SessionProcessor:
             await self._keep_canceled(item_id)
         except Exception as error:  # a fault of the processor itself must end the item, not the worker
             logger.exception("Item %s ended in a fault of the server", item_id)
-            failure = Failure(type(error).__name__, str(error) or type(error).__name__, "")
-            ended = _ended(row, None, failure), failure
+            fault = Failure(type(error).__name__, str(error) or type(error).__name__, "")
+            ended = _ended(row, None, fault), fault
         finally:
             self._sessions.pop(item_id, None)
             self._runners.pop(item_id, None)
@@ -212,8 +212,8 @@ class SessionProcessor:
     async def _session(self, row: Row) -> tuple[Ended, Failure | None]:
         batch = self._queue.plans.get(str(row["batch_id"]))
         if batch is None:
-            failure = Failure("InvalidGraph", "The graph does not fit the nodes that this server has now.", "")
-            return _ended(row, None, failure), failure
+            misfit = Failure("InvalidGraph", "The graph does not fit the nodes that this server has now.", "")
+            return _ended(row, None, misfit), misfit
         values = [(v["node_path"], v["field_name"], v["value"]) for v in orjson.loads(str(row["field_values"]))]
         run = GraphRun(batch.plan, str(row["session_id"]), values)
         runner = self._runners[_id(row)] = SessionRunner(self._tools, _facts(row), batch, run)

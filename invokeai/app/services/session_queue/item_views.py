@@ -82,3 +82,15 @@ def with_values(graph: dict[str, Any], values: list[dict[str, Any]]) -> dict[str
         if node is not None:
             node[value["field_name"]] = value["value"]
     return graph
+
+
+def without_nulls(item: dict[str, Any]) -> dict[str, Any]:
+    """An item without the members that are null, in it and in its session; the workflow stays as it is."""
+    kept = {name: value for name, value in item.items() if value is not None}
+    return {**kept, "session": _strip(item["session"])}
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _strip(member) for name, member in value.items() if member is not None}
+    return [_strip(member) for member in value] if isinstance(value, list) else value
