@@ -179,7 +179,7 @@ class PasteImageIntoBoundingBoxInvocation(BaseInvocation, WithMetadata, WithBoar
 class FluxKontextConcatenateImagesInvocation(BaseInvocation, WithMetadata, WithBoard):
     """Puts reference pictures side by side for FLUX Kontext."""
 
-    images: list[ImageField] = InputField(description="The pictures, the main one first.")
+    images: list[ImageField] = InputField(min_length=1, max_length=10, description="The pictures, the main one first.")
     use_preferred_resolution: bool = InputField(
         default=True, description="Bring the first picture to the nearest size that FLUX Kontext was trained on."
     )

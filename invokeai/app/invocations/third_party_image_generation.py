@@ -194,7 +194,7 @@ class SeedreamImageGenerationInvocation(ImageGenerationNode):
 
 @invocation(
     "alibabacloud_image_generation",
-    title="Alibaba Cloud Image Generation",
+    title="Alibaba Cloud DashScope Image Generation",
     tags=["external", "generation", "alibabacloud", "dashscope"],
     category="image",
     version="1.0.0",
