@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.client_state.client_state import ClientStateService
 from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
 from invokeai.app.services.events.events import EventService
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
@@ -65,9 +66,11 @@ class ApiDependencies:
             system_prompts=SystemPromptService(SystemPromptRecords(database)),
             session_queue=SessionQueue(database, events, config.max_queue_size),
             invocation_cache=InvocationCache(config.node_cache_size),
+            custom_nodes=CustomNodesService(config.under_root(config.custom_nodes_path)),
         )
         services.session_processor = SessionProcessor(services, services.session_queue, events)
         load_core_invocations()
+        await asyncio.to_thread(services.custom_nodes.load)
         await services.session_processor.start()
         return services
 

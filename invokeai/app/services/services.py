@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from invokeai.app.services.client_state.client_state import ClientStateService
     from invokeai.app.services.config.config import AppConfig
+    from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
     from invokeai.app.services.events.events import EventService
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
@@ -42,5 +43,6 @@ class Services:
     system_prompts: SystemPromptService
     session_queue: SessionQueue
     invocation_cache: InvocationCache
+    custom_nodes: CustomNodesService
     session_processor: SessionProcessor = field(init=False)
     """Made last, as it hands the services to the nodes."""
