@@ -1,0 +1,165 @@
+"""Paid calls leave receipts, and a call that may have been billed is never sent twice by itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
+from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
+from invokeai.app.services.shared.database.base import Database
+from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
+from tests.app.services.shared.database.counting_database import CountingDatabase
+
+KEY = CallKey("session", "node", 0, "ada")
+REQUEST = ImageRequest(prompt="a fox", model="paid/pro")
+
+
+class Till:
+    """A manager with one paid provider, as it is after a start; `restart` forgets everything but database and files."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.folder = CountingDatabase(database), folder
+        self.restart()
+
+    def restart(self) -> None:
+        self.provider = PaidImageService(lambda: ProviderCredentials(api_key="k"))
+        self.store = ReceiptStore(self.database, self.folder)
+        self.manager = ImageServiceManager([self.provider, SlowImageService()], self.store)
+
+    async def row(self) -> dict[str, Any]:
+        return dict(await self.database.fetch_one("SELECT * FROM generation_receipts") or {})
+
+    async def fails(self, error: type[Exception], match: str | None = None) -> None:
+        with pytest.raises(error, match=match):
+            await self.manager.generate(REQUEST, KEY)
+
+
+@pytest.fixture
+def till(any_database: Database, tmp_path: Path) -> Till:
+    return Till(any_database, tmp_path / "receipts")
+
+
+def raising(error: BaseException) -> Callable[[], bytes]:
+    def script() -> bytes:
+        raise error
+
+    return script
+
+
+async def test_a_paid_call_is_written_down_before_during_and_after(till: Till) -> None:
+    result = await till.manager.generate(REQUEST, KEY)
+    row = await till.row()
+    assert (row["state"], row["provider_id"], row["model_id"], row["user_id"]) == ("answered", "paid", "pro", "ada")
+    assert (row["session_id"], row["node_id"], row["call_index"], row["provider_ref"]) == (
+        "session",
+        "node",
+        0,
+        "job-7",
+    )
+    assert (till.folder / row["raw_answer"]).read_bytes() == b"red"
+    await till.manager.stored(result, KEY)
+    row = await till.row()
+    assert (row["state"], row["cost_amount"], row["cost_currency"], row["cost_kind"]) == (
+        "stored",
+        "0.013",
+        "USD",
+        "reported",
+    )
+
+
+async def test_a_paid_call_costs_four_round_trips_and_a_free_one_none(till: Till) -> None:
+    with till.database.counted() as trips:
+        await till.manager.stored(await till.manager.generate(REQUEST, KEY), KEY)
+    assert trips.count == 4  # prepared, sent, answered, stored
+    with till.database.counted() as trips:
+        free = await till.manager.generate(ImageRequest(prompt="x", model="slow", width=8, height=8), KEY)
+        await till.manager.stored(free, KEY)
+    assert trips.count == 0
+
+
+async def test_the_receipt_is_there_before_the_request_leaves(till: Till) -> None:
+    till.provider.before_sending = KeyboardInterrupt()  # the process dies here
+    with pytest.raises(KeyboardInterrupt):
+        await till.manager.generate(REQUEST, KEY)
+    assert (await till.row())["state"] == "prepared"
+    till.restart()
+    await till.manager.generate(REQUEST, KEY)  # nothing had left: it is sent
+    assert till.provider.sent == [KEY.receipt_id]
+
+
+async def test_after_a_crash_between_sending_and_answer_nothing_is_sent_again(till: Till) -> None:
+    till.provider.script = raising(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        await till.manager.generate(REQUEST, KEY)
+    assert (await till.row())["state"] == "sent"
+    till.restart()
+    await till.fails(OutcomeUnknown, "may have been billed")
+    await till.fails(OutcomeUnknown)
+    assert till.provider.sent == [] and (await till.row())["state"] == "unknown"
+
+
+async def test_a_provider_that_knows_the_job_is_asked_after_a_crash(till: Till) -> None:
+    till.provider.script = raising(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        await till.manager.generate(REQUEST, KEY)
+    till.restart()
+    till.provider.can_be_asked = True
+    result = await till.manager.generate(REQUEST, KEY)
+    assert till.provider.asked == ["job-7"] and till.provider.sent == []
+    assert result.cost == Cost("0.013", kind=CostKind.REPORTED)
+
+
+async def test_an_answer_that_was_kept_is_read_again_instead_of_bought_again(till: Till) -> None:
+    first = await till.manager.generate(REQUEST, KEY)
+    till.restart()
+    again = await till.manager.generate(REQUEST, KEY)
+    assert again.images == first.images and till.provider.sent == []
+
+
+async def test_an_answer_that_cannot_be_read_is_kept_and_marked(till: Till) -> None:
+    till.provider.script = lambda: b"<html>"
+    await till.fails(RuntimeError, "makes no sense")
+    row = await till.row()
+    assert row["state"] == "unknown" and "makes no sense" in row["error"]
+    assert (till.folder / row["raw_answer"]).read_bytes() == b"<html>"
+
+
+async def test_a_refusal_is_final_and_a_certain_failure_may_be_sent_again(till: Till) -> None:
+    till.provider.script = raising(ProviderRefused("no foxes", stage="prompt"))
+    await till.fails(ProviderRefused, "no foxes")
+    assert (await till.row())["state"] == "refused"
+    till.restart()
+    await till.fails(ProviderRefused)
+    assert till.provider.sent == []
+
+
+async def test_a_failure_that_did_no_work_may_be_sent_again(till: Till) -> None:
+    till.provider.before_sending = ProviderUnavailable("no connection")
+    await till.fails(ProviderUnavailable, "no connection")
+    assert (await till.row())["state"] == "failed"
+    till.restart()
+    await till.manager.generate(REQUEST, KEY)
+    assert len(till.provider.sent) == 1
+
+
+async def test_a_lost_answer_says_that_it_may_have_been_billed(till: Till) -> None:
+    till.provider.script = raising(OutcomeUnknown("the connection broke; it may have been billed"))
+    await till.fails(OutcomeUnknown, "broke")
+    assert (await till.row())["state"] == "unknown"
+    await till.fails(OutcomeUnknown)
+    assert len(till.provider.sent) == 1
+
+
+def test_receipt_ids_are_stable_uuids_and_differ_by_call() -> None:
+    keys = [CallKey("s", "n"), CallKey("s", "n", 1), CallKey("s", "m"), CallKey("t", "n")]
+    assert len({key.receipt_id for key in keys}) == 4
+    assert CallKey("s", "n").receipt_id == keys[0].receipt_id
