@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import ORJSONResponse
 
 from invokeai.app.api.compression import GzipJson
 from invokeai.app.api.dependencies import ApiDependencies
 from invokeai.app.api.http_limits import BodyLimit
+from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openapi import add_openapi_route
 from invokeai.app.api.sockets import Sockets
 from invokeai.app.services.config.config import AppConfig
@@ -33,9 +33,13 @@ STATUS_OF_ERROR: dict[type[Exception], int] = {
 
 def routers() -> list[APIRouter]:
     """Every router below `/api`."""
+    from invokeai.app.api.routers.app_info import app_info_router
+    from invokeai.app.api.routers.auth import auth_router
     from invokeai.app.api.routers.client_state import client_state_router
+    from invokeai.app.api.routers.custom_nodes import custom_nodes_router
     from invokeai.app.api.routers.external_providers import external_providers_router
     from invokeai.app.api.routers.image_generation import image_generation_router
+    from invokeai.app.api.routers.image_moves import image_moves_router
     from invokeai.app.api.routers.invocation_cache import invocation_cache_router
     from invokeai.app.api.routers.model_install import model_install_router
     from invokeai.app.api.routers.model_manager import model_manager_router
@@ -43,12 +47,18 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.session_queue import session_queue_router
     from invokeai.app.api.routers.style_presets import style_presets_router
     from invokeai.app.api.routers.system_prompts import system_prompts_router
+    from invokeai.app.api.routers.utilities import utilities_router
+    from invokeai.app.api.routers.videos import videos_router
     from invokeai.app.api.routers.workflows import workflows_router
 
     return [
+        app_info_router,
+        auth_router,
         client_state_router,
+        custom_nodes_router,
         external_providers_router,
         image_generation_router,
+        image_moves_router,
         invocation_cache_router,
         model_install_router,
         model_manager_router,
@@ -56,6 +66,8 @@ def routers() -> list[APIRouter]:
         session_queue_router,
         style_presets_router,
         system_prompts_router,
+        utilities_router,
+        videos_router,
         workflows_router,
     ]
 
@@ -94,7 +106,7 @@ def create_app(config: AppConfig) -> FastAPI:
 
 
 def _answer(status: int):  # type: ignore[no-untyped-def]
-    async def handler(_: Request, error: Exception) -> ORJSONResponse:
-        return ORJSONResponse({"detail": str(error)}, status_code=status)
+    async def handler(_: Request, error: Exception) -> JsonAnswer:
+        return JsonAnswer({"detail": str(error)}, status_code=status)
 
     return handler

@@ -7,6 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MOST_DISCARDED_BYTES = 256 * 2**20
+"""How much of a body that is refused is read at most before the connection is closed on the client."""
 MULTIPART_OVERHEAD_BYTES = 2**20
 """Room for the other parts of a form around the largest file."""
 
@@ -30,6 +32,7 @@ class BodyLimit:
         sentence = f"The {'upload' if is_form else 'request'} is too large: this server takes at most {named} bytes."
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
+            await _discard(receive)
             await JSONResponse({"detail": sentence}, 413, headers={"connection": "close"})(scope, receive, send)
             return
         received = 0
@@ -39,7 +42,19 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > limit:
+                if message.get("more_body"):
+                    await _discard(receive)
                 raise HTTPException(413, sentence)
             return message
 
         await self._app(scope, counted, send)
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on without keeping anything: a client that still sends would lose the answer with the connection."""
+    discarded = 0
+    while discarded < MOST_DISCARDED_BYTES:
+        message = await receive()
+        discarded += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return

@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Query
-from fastapi.responses import ORJSONResponse
 
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
+from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.services.session_queue import queue_models as models
 from invokeai.app.services.session_queue.item_views import without_nulls
 from invokeai.app.services.session_queue.queue_models import MAX_ITEM_ID
@@ -32,9 +32,9 @@ async def enqueue_batch(
     queue_id: QueueId,
     batch: Annotated[models.Batch, Body(description="The batch.")],
     prepend: Annotated[bool, Body(description="Whether it comes before all that waits.")] = False,
-) -> ORJSONResponse:
+) -> JsonAnswer:
     """Put a batch into the queue."""
-    return ORJSONResponse(await services.session_queue.enqueue(queue_id, batch, prepend, user.user_id))
+    return JsonAnswer(await services.session_queue.enqueue(queue_id, batch, prepend, user.user_id))
 
 
 @session_queue_router.get(
@@ -44,9 +44,9 @@ async def list_all_queue_items(
     services: ServicesDep,
     queue_id: QueueId,
     destination: Annotated[str | None, Query(description="Only items of this destination.")] = None,
-) -> ORJSONResponse:
+) -> JsonAnswer:
     """Whole items."""
-    return ORJSONResponse(await services.session_queue.list_all(queue_id, destination))
+    return JsonAnswer(await services.session_queue.list_all(queue_id, destination))
 
 
 @session_queue_router.get(
@@ -56,10 +56,10 @@ async def get_queue_item_ids(
     services: ServicesDep,
     queue_id: QueueId,
     order_dir: Annotated[Literal["ASC", "DESC"], Query(description="Oldest or newest first.")] = "DESC",
-) -> ORJSONResponse:
+) -> JsonAnswer:
     """Ids of all items."""
     ids = await services.session_queue.item_ids(queue_id, newest_first=order_dir == "DESC")
-    return ORJSONResponse({"item_ids": ids, "total_count": len(ids)})
+    return JsonAnswer({"item_ids": ids, "total_count": len(ids)})
 
 
 @session_queue_router.post(
@@ -67,9 +67,9 @@ async def get_queue_item_ids(
     operation_id="get_queue_items_by_item_ids",
     response_model=list[models.SessionQueueItem],
 )
-async def get_queue_items_by_item_ids(services: ServicesDep, queue_id: QueueId, item_ids: ItemIds) -> ORJSONResponse:
+async def get_queue_items_by_item_ids(services: ServicesDep, queue_id: QueueId, item_ids: ItemIds) -> JsonAnswer:
     """Whole items in the order asked for; unknown ones are left out."""
-    return ORJSONResponse(await services.session_queue.get_many(queue_id, item_ids))
+    return JsonAnswer(await services.session_queue.get_many(queue_id, item_ids))
 
 
 @session_queue_router.post(
@@ -77,11 +77,9 @@ async def get_queue_items_by_item_ids(services: ServicesDep, queue_id: QueueId, 
     operation_id="get_queue_item_summaries_by_ids",
     response_model=list[models.SessionQueueItemSummary],
 )
-async def get_queue_item_summaries_by_ids(
-    services: ServicesDep, queue_id: QueueId, item_ids: ItemIds
-) -> ORJSONResponse:
+async def get_queue_item_summaries_by_ids(services: ServicesDep, queue_id: QueueId, item_ids: ItemIds) -> JsonAnswer:
     """Summaries in the order asked for; unknown ones are left out."""
-    return ORJSONResponse(await services.session_queue.summaries(queue_id, item_ids))
+    return JsonAnswer(await services.session_queue.summaries(queue_id, item_ids))
 
 
 @session_queue_router.put("/{queue_id}/processor/resume", operation_id="resume")
@@ -152,26 +150,26 @@ async def prune(services: ServicesDep, queue_id: QueueId) -> models.DeletedResul
 @session_queue_router.get(
     "/{queue_id}/current", operation_id="get_current_queue_item", response_model=models.SessionQueueItem | None
 )
-async def get_current_queue_item(services: ServicesDep, queue_id: QueueId) -> ORJSONResponse:
+async def get_current_queue_item(services: ServicesDep, queue_id: QueueId) -> JsonAnswer:
     """An item that runs, or null."""
-    return ORJSONResponse(await services.session_queue.current(queue_id))
+    return JsonAnswer(await services.session_queue.current(queue_id))
 
 
 @session_queue_router.get(
     "/{queue_id}/next", operation_id="get_next_queue_item", response_model=models.SessionQueueItem | None
 )
-async def get_next_queue_item(services: ServicesDep, queue_id: QueueId) -> ORJSONResponse:
+async def get_next_queue_item(services: ServicesDep, queue_id: QueueId) -> JsonAnswer:
     """The item that is taken next, or null."""
-    return ORJSONResponse(await services.session_queue.next(queue_id))
+    return JsonAnswer(await services.session_queue.next(queue_id))
 
 
 @session_queue_router.get(
     "/{queue_id}/status", operation_id="get_queue_status", response_model=models.SessionQueueAndProcessorStatus
 )
-async def get_queue_status(services: ServicesDep, user: CurrentUserDep, queue_id: QueueId) -> ORJSONResponse:
+async def get_queue_status(services: ServicesDep, user: CurrentUserDep, queue_id: QueueId) -> JsonAnswer:
     """Queue and processor at a glance."""
     status = await services.session_queue.status(queue_id, user.user_id)
-    return ORJSONResponse({"queue": status, "processor": services.session_processor.status().model_dump()})
+    return JsonAnswer({"queue": status, "processor": services.session_processor.status().model_dump()})
 
 
 @session_queue_router.get(
@@ -179,17 +177,17 @@ async def get_queue_status(services: ServicesDep, user: CurrentUserDep, queue_id
 )
 async def get_batch_status(
     services: ServicesDep, queue_id: QueueId, batch_id: Annotated[str, Path(description="The batch.")]
-) -> ORJSONResponse:
+) -> JsonAnswer:
     """A batch at a glance."""
-    return ORJSONResponse(await services.session_queue.batch_status(queue_id, batch_id))
+    return JsonAnswer(await services.session_queue.batch_status(queue_id, batch_id))
 
 
 @session_queue_router.get(
     "/{queue_id}/i/{item_id}", operation_id="get_queue_item", response_model=models.SessionQueueItem
 )
-async def get_queue_item(services: ServicesDep, queue_id: QueueId, item_id: ItemId) -> ORJSONResponse:
+async def get_queue_item(services: ServicesDep, queue_id: QueueId, item_id: ItemId) -> JsonAnswer:
     """A whole item, without members that are null."""
-    return ORJSONResponse(without_nulls(await services.session_queue.get(queue_id, item_id)))
+    return JsonAnswer(without_nulls(await services.session_queue.get(queue_id, item_id)))
 
 
 @session_queue_router.delete("/{queue_id}/i/{item_id}", operation_id="delete_queue_item")
@@ -201,9 +199,9 @@ async def delete_queue_item(services: ServicesDep, queue_id: QueueId, item_id: I
 @session_queue_router.put(
     "/{queue_id}/i/{item_id}/cancel", operation_id="cancel_queue_item", response_model=models.SessionQueueItem
 )
-async def cancel_queue_item(services: ServicesDep, queue_id: QueueId, item_id: ItemId) -> ORJSONResponse:
+async def cancel_queue_item(services: ServicesDep, queue_id: QueueId, item_id: ItemId) -> JsonAnswer:
     """Cancel an item; an ended one stays as it is."""
-    return ORJSONResponse(await services.session_queue.cancel(queue_id, item_id))
+    return JsonAnswer(await services.session_queue.cancel(queue_id, item_id))
 
 
 @session_queue_router.get(
@@ -211,9 +209,9 @@ async def cancel_queue_item(services: ServicesDep, queue_id: QueueId, item_id: I
     operation_id="counts_by_destination",
     response_model=models.SessionQueueCountsByDestination,
 )
-async def counts_by_destination(services: ServicesDep, queue_id: QueueId, destination: Destination) -> ORJSONResponse:
+async def counts_by_destination(services: ServicesDep, queue_id: QueueId, destination: Destination) -> JsonAnswer:
     """A destination at a glance."""
-    return ORJSONResponse(await services.session_queue.destination_counts(queue_id, destination))
+    return JsonAnswer(await services.session_queue.destination_counts(queue_id, destination))
 
 
 @session_queue_router.delete("/{queue_id}/d/{destination}", operation_id="delete_by_destination")

@@ -40,6 +40,8 @@ class NodeFieldValue(QueueModel):
 class Batch(QueueModel):
     """A graph and the values to run it with. Inner lists of `data` go in step, the outer list multiplies."""
 
+    model_config = ConfigDict(defer_build=False)  # request bodies are built with their routes
+
     batch_id: str = Field(default_factory=lambda: str(uuid4()), description="Id of the batch.")
     origin: str | None = Field(default=None, description="Where the batch comes from, for the client.")
     destination: str | None = Field(default=None, description="Where its results go, for the client.")

@@ -110,7 +110,12 @@ class SessionQueue:
             "queue_id": queue_id,
             "enqueued": len(rows),
             "requested": requested,
-            "batch": {**batch.model_dump(mode="json", exclude={"graph"}), "graph": graph},
+            "batch": {
+                **batch.model_dump(mode="json", include={"batch_id", "origin", "destination", "data"}),
+                "graph": graph,
+                "workflow": batch.workflow,
+                "runs": batch.runs,
+            },
             "priority": priority,
             "item_ids": [row["item_id"] for row in rows],
         }
