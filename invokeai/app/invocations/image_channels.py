@@ -165,10 +165,10 @@ class ImageValueThresholdsInvocation(BaseInvocation, WithMetadata, WithBoard):
     threshold_lower: float = InputField(default=0.5, description="Under this values become zero, 0 to 1.")
 
     def invoke(self, context: InvocationContext) -> ImageOutput:
-        from invokeai.backend.image.colours import clip_values, with_cielab_lightness
+        from invokeai.backend.image.colours import change_lightness, clip_values
 
         image = load(context, self.image)
         options = (self.threshold_lower, self.threshold_upper, self.renormalize_values, self.invert_output)
         if self.lightness_only:
-            return save(context, with_cielab_lightness(image, lambda plane: clip_values(plane, *options)))
+            return save(context, change_lightness(image, lambda plane: clip_values(plane, *options)))
         return save(context, clip_values(image, *options))

@@ -101,12 +101,12 @@ class ImageDilateOrErodeInvocation(BaseInvocation, WithMetadata, WithBoard):
     mode: Literal["Dilate", "Erode"] = InputField(default="Dilate", description="Light parts or dark parts grow.")
 
     def invoke(self, context: InvocationContext) -> ImageOutput:
-        from invokeai.backend.image.colours import with_cielab_lightness
+        from invokeai.backend.image.colours import change_lightness
         from invokeai.backend.image.filters import dilate, erode
 
         spread = dilate if self.mode == "Dilate" else erode
         image = load(context, self.image)
         if self.lightness_only:
-            changed = with_cielab_lightness(image, lambda plane: spread(plane, self.radius_w, self.radius_h))
+            changed = change_lightness(image, lambda plane: spread(plane, self.radius_w, self.radius_h))
             return save(context, changed)
         return save(context, spread(image, self.radius_w, self.radius_h))

@@ -7,7 +7,7 @@ from PIL import Image, ImageChops, ImageEnhance, ImageOps
 
 from invokeai.backend.image import colour_spaces
 from invokeai.backend.image.okhsl import from_okhsl, from_okhsv, to_okhsl, to_okhsv
-from invokeai.backend.image.pixels import Floats, from_floats, join_alpha, map_colours, split_alpha, to_floats
+from invokeai.backend.image.pixels import Floats, from_floats, join_alpha, map_colours, split_alpha, strips, to_floats
 
 Change = Callable[[Floats], Floats]
 
@@ -121,12 +121,22 @@ def _with_lightness(rgb: Floats, source: Floats) -> Floats:
     return colour_spaces.from_cielab(lab)
 
 
-def with_cielab_lightness(image: Image.Image, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """`image` with its CIELAB lightness, as an L picture, replaced by what `change` makes of it."""
+def change_lightness(
+    image: Image.Image, change: Callable[[Image.Image], Image.Image], oklab: bool = False
+) -> Image.Image:
+    """`change` applied to the CIELAB (or Oklab) lightness as an L picture. What it leaves alone stays exactly."""
+    forth = colour_spaces.to_oklab if oklab else colour_spaces.to_cielab
+    back = colour_spaces.from_oklab if oklab else colour_spaces.from_cielab
+    full = 1.0 if oklab else 100.0
     rgb, alpha = split_alpha(image)
-    lab = colour_spaces.to_cielab(to_floats(rgb))
-    lab[..., 0] = to_floats(change(from_floats(lab[..., 0] / 100))) * 100
-    return join_alpha(from_floats(colour_spaces.from_cielab(lab)), alpha)
+    before = map_colours(rgb, lambda part: forth(part)[..., 0] / full)
+    after = change(before)
+    result = Image.new("RGB", rgb.size)
+    for box in strips(rgb):
+        lab = forth(to_floats(rgb.crop(box)))
+        lab[..., 0] += (to_floats(after.crop(box)) - to_floats(before.crop(box))) * full
+        result.paste(from_floats(back(lab)), box)
+    return join_alpha(result, alpha)
 
 
 def achromatic_lightness(image: Image.Image) -> Image.Image:

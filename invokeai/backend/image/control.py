@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from invokeai.backend.image.pixels import Bytes, Floats
+from invokeai.backend.image.pixels import Bytes, Floats, strips
 
 
 def colour_map(image: Image.Image, tile_size: int) -> Image.Image:
@@ -27,21 +27,29 @@ def shuffle(image: Image.Image, scale: int) -> Image.Image:
     if scale <= 0:
         return rgb.copy()
     rng = np.random.default_rng(scale)
-    across = _smooth_noise(rng, rgb.width, rgb.height, scale) * (rgb.width - 1)
-    down = _smooth_noise(rng, rgb.width, rgb.height, scale) * (rgb.height - 1)
-    return Image.fromarray(_sample(np.asarray(rgb), across, down))
+    across, down = _Noise(rng, rgb.width, rgb.height, scale), _Noise(rng, rgb.width, rgb.height, scale)
+    pixels, result = np.asarray(rgb), Image.new("RGB", rgb.size)
+    for box in strips(rgb):
+        x, y = across.strip(box) * (rgb.width - 1), down.strip(box) * (rgb.height - 1)
+        result.paste(Image.fromarray(_sample(pixels, x, y)), box)
+    return result
 
 
-def _smooth_noise(rng: np.random.Generator, width: int, height: int, scale: int) -> Floats:
-    """Values from 0 to 1, both reached, without steps."""
-    cells = rng.random((height // scale + 3, width // scale + 3), dtype=np.float32)
-    left, top = (float(part) for part in rng.random(2))
-    field = Image.fromarray(cells).resize(
-        (width, height), Image.Resampling.BICUBIC, (left, top, left + 1 + width / scale, top + 1 + height / scale)
-    )
-    values = np.asarray(field)
-    low, high = values.min(), values.max()
-    return np.asarray((values - low) / max(float(high - low), 1e-6), dtype=np.float32)
+class _Noise:
+    """A field of values from 0 to 1 without steps, over `width` × `height` pixels, with cells of `scale` pixels."""
+
+    def __init__(self, rng: np.random.Generator, width: int, height: int, scale: int) -> None:
+        cells = rng.random((height // scale + 4, width // scale + 4), dtype=np.float32)
+        low, high = cells.min(), cells.max()
+        self._cells = Image.fromarray((cells - low) / (high - low))
+        self._scale = scale
+
+    def strip(self, box: tuple[int, int, int, int]) -> Floats:
+        """The values in a box of pixels."""
+        left, top, right, bottom = (1 + edge / self._scale for edge in box)
+        size = (box[2] - box[0], box[3] - box[1])
+        part = self._cells.resize(size, Image.Resampling.BICUBIC, (left, top, right, bottom))
+        return np.asarray(np.clip(np.asarray(part), 0, 1), dtype=np.float32)
 
 
 def _sample(pixels: Bytes, x: Floats, y: Floats) -> Bytes:

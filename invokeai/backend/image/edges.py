@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from invokeai.backend.image.pixels import Floats
+from invokeai.backend.image.pixels import Floats, strips
 from invokeai.backend.image.regions import connected
 
 
@@ -16,11 +16,16 @@ def canny(image: Image.Image, low: int, high: int) -> Image.Image:
     """
     if low > high:
         low, high = high, low
-    values = np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"), dtype=np.float32)
-    dx, dy = _sobel(values if values.ndim == 3 else values[..., None])
-    strength = np.abs(dx) + np.abs(dy)
-    ridge = _ridges(strength, dx, dy)
-    return Image.fromarray(connected(ridge & (strength > low), ridge & (strength > high)).astype(np.uint8) * 255)
+    work = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    weak, strong = np.zeros((2, work.height, work.width), dtype=np.bool_)
+    for _, top, right, bottom in strips(work):
+        above, below = max(0, top - 2), min(work.height, bottom + 2)  # rows that a pixel's answer depends on
+        values = np.asarray(work.crop((0, above, right, below)), dtype=np.float32)
+        dx, dy = _sobel(values if values.ndim == 3 else values[..., None])
+        strength = np.abs(dx) + np.abs(dy)
+        ridge, inner = _ridges(strength, dx, dy), slice(top - above, bottom - above)
+        weak[top:bottom], strong[top:bottom] = ((ridge & (strength > bound))[inner] for bound in (low, high))
+    return Image.fromarray(connected(weak, strong).astype(np.uint8) * 255)
 
 
 def _sobel(values: Floats) -> tuple[Floats, Floats]:

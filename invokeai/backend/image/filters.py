@@ -3,8 +3,17 @@
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from invokeai.backend.image.colour_spaces import from_oklab, to_oklab
-from invokeai.backend.image.pixels import Bytes, Floats, from_floats, has_alpha, join_alpha, split_alpha, to_floats
+from invokeai.backend.image.colours import change_lightness
+from invokeai.backend.image.pixels import (
+    Bytes,
+    Floats,
+    from_floats,
+    has_alpha,
+    join_alpha,
+    split_alpha,
+    strips,
+    to_floats,
+)
 
 
 def blur(image: Image.Image, radius: float, kind: str) -> Image.Image:
@@ -18,37 +27,14 @@ def blur(image: Image.Image, radius: float, kind: str) -> Image.Image:
 
 
 def unsharp(image: Image.Image, radius: float, percent: float) -> Image.Image:
-    """Difference from a Gaussian blur added on, `percent` of it."""
+    """Difference from a Gaussian blur added on, `percent` (rounded) of it."""
     rgb, alpha = split_alpha(image)
-    soft = np.asarray(rgb.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32)
-    sharp = np.asarray(rgb, dtype=np.float32)
-    sharp = sharp + (sharp - soft) * np.float32(percent / 100)
-    return join_alpha(from_floats(sharp / 255), alpha)
+    return join_alpha(rgb.filter(ImageFilter.UnsharpMask(radius, round(percent), 0)), alpha)
 
 
 def unsharp_oklab(image: Image.Image, radius: float, percent: float) -> Image.Image:
     """As `unsharp`, but of Oklab lightness alone: no coloured seams."""
-    rgb, alpha = split_alpha(image)
-    lab = to_oklab(to_floats(rgb))
-    plane = Image.fromarray(lab[..., 0])  # mode F: no rounding
-    soft = _gaussian(np.asarray(plane), radius)
-    lab[..., 0] += (lab[..., 0] - soft) * np.float32(percent / 100)
-    return join_alpha(from_floats(from_oklab(lab)), alpha)
-
-
-def _gaussian(plane: Floats, sigma: float) -> Floats:
-    """Separable Gaussian with repeated edges; Pillow's own does not take floats."""
-    reach = max(1, int(3 * sigma + 0.5))
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-6)) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
-    for axis in (0, 1):
-        pads = [(reach, reach) if a == axis else (0, 0) for a in (0, 1)]
-        padded, size = np.pad(plane, pads, mode="edge"), plane.shape[axis]
-        plane = sum(
-            weight * (padded[k : k + size] if axis == 0 else padded[:, k : k + size])
-            for k, weight in enumerate(weights)
-        )
-    return plane
+    return change_lightness(image, lambda plane: unsharp(plane, radius, percent).convert("L"), oklab=True)
 
 
 def add_noise(
@@ -64,19 +50,22 @@ def add_noise(
     """
     rgb, alpha = split_alpha(image)
     rng = np.random.default_rng(seed)
-    shape = (-(-rgb.height // size), -(-rgb.width // size), 3 if coloured else 1)
-    base = to_floats(rgb)
-    if kind == "gaussian":
-        dots = _enlarge(rng.standard_normal(shape, dtype=np.float32), size, base)
-        noisy = base + dots * np.float32(amount)
-    else:
-        draws = rng.random(shape, dtype=np.float32)
-        dots = _enlarge(np.where(draws < amount / 2, 0, np.where(draws < amount, 1, -1)).astype(np.float32), size, base)
-        noisy = np.where(dots < 0, base, dots)
-    result = from_floats(noisy)
+    result = Image.new("RGB", rgb.size)
+    for box in strips(rgb, size):
+        result.paste(from_floats(_noisy(to_floats(rgb.crop(box)), rng, kind, amount, coloured, size)), box)
     if mask is not None:
         result = Image.composite(result, rgb, ImageOps.invert(mask.convert("L").resize(rgb.size)))
     return join_alpha(result, alpha)
+
+
+def _noisy(base: Floats, rng: np.random.Generator, kind: str, amount: float, coloured: bool, size: int) -> Floats:
+    height, width = base.shape[:2]
+    shape = (-(-height // size), -(-width // size), 3 if coloured else 1)
+    if kind == "gaussian":
+        return base + _enlarge(rng.standard_normal(shape, dtype=np.float32), size, base) * np.float32(amount)
+    draws = rng.random(shape, dtype=np.float32)
+    dots = _enlarge(np.where(draws < amount / 2, 0, np.where(draws < amount, 1, -1)).astype(np.float32), size, base)
+    return np.where(dots < 0, base, dots)
 
 
 def _enlarge(dots: Floats, size: int, like: Floats) -> Floats:
@@ -99,24 +88,21 @@ def _spread(image: Image.Image, radius_x: int, radius_y: int, erode: bool) -> Im
         values = 255 - values
     radius_y, radius_x = min(radius_y, image.height - 1), min(radius_x, image.width - 1)
     result = values.copy()
-    for dy in range(radius_y + 1):
+    wide, reached = values, 0
+    for dy in range(radius_y, -1, -1):  # rows far away take part with a narrow window, which then only grows
         reach = round(radius_x * (1 - (dy / radius_y) ** 2) ** 0.5) if radius_y else radius_x
-        wide = _row_maximum(values, reach)
+        while reached < reach:
+            step = min(reach - reached, 2 * reached + 1)
+            wide, reached = _widened(wide, step), reached + step
         up, down = result[: len(result) - dy], result[dy:]
         np.maximum(up, wide[dy:], out=up)
         np.maximum(down, wide[: len(wide) - dy], out=down)
-    return Image.fromarray(255 - result if erode else result, image.mode)
+    return Image.fromarray(255 - result if erode else result)
 
 
-def _row_maximum(values: Bytes, reach: int) -> Bytes:
-    """Highest value within `reach` to the left and right, by doubling windows."""
-    if reach == 0:
-        return values
-    window, span = 1, 2 * reach + 1
-    pads = [(0, 0), (reach, reach)] + [(0, 0)] * (values.ndim - 2)
-    row = np.pad(values, pads)  # zeros never win
-    while window * 2 <= span:
-        row = np.maximum(row[:, :-window], row[:, window:])
-        window *= 2
-    rest = span - window
-    return np.maximum(row[:, : row.shape[1] - rest], row[:, rest:]) if rest else row
+def _widened(values: Bytes, step: int) -> Bytes:
+    """Row-wise highest of the values `step` to the left, `step` to the right, and here."""
+    wide = values.copy()
+    np.maximum(wide[:, step:], values[:, :-step], out=wide[:, step:])
+    np.maximum(wide[:, :-step], values[:, step:], out=wide[:, :-step])
+    return wide

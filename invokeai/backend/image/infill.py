@@ -1,9 +1,13 @@
 """Filling of holes. What is known of the picture stays as it is; the result has no transparent pixel."""
 
+import math
+
 import numpy as np
 from PIL import Image
 
-from invokeai.backend.image.pixels import Floats
+from invokeai.backend.image.pixels import Floats, from_floats, to_floats
+
+LARGE = 4_000_000
 
 
 def fill_colour(image: Image.Image, color: tuple[int, int, int, int]) -> Image.Image:
@@ -35,11 +39,17 @@ def fill_smoothly(image: Image.Image) -> Image.Image:
 
     Pull-push (Gortler et al., "The Lumigraph", 1996): averages of the known pixels over ever larger cells, then
     down again, each level filling what the finer one does not know. A picture without any known pixel turns black.
+    Of a picture over `LARGE` pixels a smaller copy is filled: what is made up is smooth anyway.
     """
-    rgba = np.asarray(image.convert("RGBA"), dtype=np.float32) / 255
-    weight = rgba[..., 3:]
-    filled = _pull_push(rgba[..., :3] * weight, weight)
-    return Image.fromarray((np.clip(filled, 0, 1) * 255 + 0.5).astype(np.uint8))
+    whole = image.convert("RGBA")
+    shrink = math.ceil(math.sqrt(whole.width * whole.height / LARGE))
+    small = whole.convert("RGBa").reduce(shrink) if shrink > 1 else whole.convert("RGBa")
+    values = to_floats(small)
+    filled = from_floats(_pull_push(values[..., :3], values[..., 3:]))
+    if shrink == 1:
+        return filled
+    under = filled.resize(whole.size, Image.Resampling.BICUBIC).convert("RGBA")
+    return Image.alpha_composite(under, whole).convert("RGB")
 
 
 def inpaint(image: Image.Image, mask: Image.Image) -> Image.Image:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
 from invokeai.backend.image.blending import blend_colours
-from invokeai.backend.image.pixels import MAX_PIXELS, STRIP_PIXELS, Floats, require_size, to_floats
+from invokeai.backend.image.pixels import MAX_PIXELS, Floats, require_size, strips, to_floats
 from invokeai.backend.image.regions import Region, connected
 
 
@@ -44,10 +44,8 @@ def blend_layers(base: Image.Image, upper: Image.Image, mask: Image.Image | None
     stencil = Image.new("L", below.size, 255)
     if mask is not None:
         stencil = ImageOps.invert(mask.convert("L").resize(below.size))
-    rows = max(1, STRIP_PIXELS // below.width)
     result = Image.new("RGBA", below.size)
-    for top in range(0, below.height, rows):
-        box = (0, top, below.width, min(top + rows, below.height))
+    for box in strips(below):
         strip = _blend_strip(
             to_floats(below.crop(box)), to_floats(above.crop(box)), to_floats(stencil.crop(box)), blend
         )

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from invokeai.backend.image.edges import canny
 from invokeai.backend.image.filters import dilate
-from invokeai.backend.image.pixels import MAX_PIXELS, Floats, from_floats, require_size
+from invokeai.backend.image.pixels import MAX_PIXELS, Floats, from_floats, require_size, strips
 
 TensorMask = NDArray[np.bool_]
 
@@ -66,29 +66,38 @@ def expand_with_fade(mask: Image.Image, threshold: int, fade: int) -> Image.Imag
     grey = mask.convert("L")
     if fade <= 0:
         return grey
-    distance = distance_to(np.asarray(grey) <= threshold, fade)
-    return from_floats((distance / fade).astype(np.float32))
+    return from_distance(np.asarray(grey) <= threshold, fade)
 
 
-def distance_to(area: NDArray[np.bool_], reach: int) -> Floats:
-    """Euclidean distance of every pixel to `area`, at most `reach`.
+def from_distance(area: NDArray[np.bool_], reach: int) -> Image.Image:
+    """Euclidean distance of every pixel to `area`: 0 there, 255 from `reach` pixels away, as an L picture.
 
     Exact and separable (Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012): distance
     along columns first, then the lowest sum of squares along rows.
     """
-    far = float(reach)
-    column = np.where(area, np.float32(0), np.float32(far))
+    reach = min(reach, 60_000)
+    column = np.where(area, np.uint16(0), np.uint16(reach))
     for line in range(1, len(column)):
         np.minimum(column[line], column[line - 1] + 1, out=column[line])
     for line in range(len(column) - 2, -1, -1):
         np.minimum(column[line], column[line + 1] + 1, out=column[line])
-    squares = column * column
+    result = Image.new("L", (area.shape[1], area.shape[0]))
+    for box in strips(result):
+        distance = np.sqrt(_lowest_sums(column[box[1] : box[3]].astype(np.float32) ** 2, reach))
+        result.paste(from_floats(distance / reach), box)
+    return result
+
+
+def _lowest_sums(squares: Floats, reach: int) -> Floats:
+    """Per row, at each place the least of `squares` anywhere plus the squared way to it, up to `reach` away."""
     best = squares.copy()
-    for step in range(1, min(reach, area.shape[1])):
+    for step in range(1, min(reach, squares.shape[1])):
+        if step * step >= best.max():  # nothing can come nearer from further away
+            break
         left, right = best[:, step:], best[:, :-step]
         np.minimum(left, squares[:, :-step] + step * step, out=left)
         np.minimum(right, squares[:, step:] + step * step, out=right)
-    return np.asarray(np.minimum(np.sqrt(best), far), dtype=np.float32)
+    return best
 
 
 def keep_black(image: Image.Image, mask: Image.Image, blur: int = 0) -> Image.Image:

@@ -3,7 +3,7 @@
 No function returns a picture of more than the pixels it was allowed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -83,17 +83,22 @@ def from_floats(values: Floats) -> Image.Image:
     return Image.fromarray((np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
+def strips(image: Image.Image, multiple: int = 1) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes that cover `image` from top to bottom, each of at most about `STRIP_PIXELS` and `multiple` whole rows.
+
+    Work in floats goes strip by strip: its memory then does not grow with the picture.
+    """
+    rows = max(1, STRIP_PIXELS // max(1, image.width * multiple)) * multiple
+    for top in range(0, image.height, rows):
+        yield (0, top, image.width, min(top + rows, image.height))
+
+
 def map_colours(image: Image.Image, change: Callable[[Floats], Floats]) -> Image.Image:
     """`change` applied to every pixel's RGB floats, alpha kept.
 
-    Works in strips of rows, so that memory stays at a few strips whatever the size. `change` gets and returns
-    (h, W, 3), or returns (h, W) throughout, which gives an L picture without alpha.
+    `change` gets strips of shape (h, W, 3) and returns that shape, or (h, W) throughout, which gives an L picture.
     """
     rgb, alpha = split_alpha(image)
-    rows = max(1, STRIP_PIXELS // max(1, rgb.width))
-    strips = []
-    for top in range(0, rgb.height, rows):
-        strip = to_floats(rgb.crop((0, top, rgb.width, min(top + rows, rgb.height))))
-        strips.append(np.asarray(from_floats(change(strip))))
-    result = Image.fromarray(np.concatenate(strips, axis=0))
+    parts = [np.asarray(from_floats(change(to_floats(rgb.crop(box))))) for box in strips(rgb)]
+    result = Image.fromarray(np.concatenate(parts, axis=0))
     return result if result.mode == "L" else join_alpha(result, alpha)

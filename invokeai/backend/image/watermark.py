@@ -2,14 +2,16 @@
 
 The method (Navas et al., "DWT-DCT-SVD based watermarking", 2008): the first level Haar transform of the U channel is
 cut into blocks of 4 × 4; in each block the largest singular value is moved to the lower or upper half of a step of 36.
-Bits repeat over all blocks and are read by majority. A DCT is orthonormal and changes no singular value: it is left out.
+Bits repeat over all blocks and are read by majority. A DCT is orthonormal, changes no singular value and is left out.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from invokeai.backend.image.pixels import Floats, join_alpha, split_alpha
+from invokeai.backend.image.pixels import Floats, join_alpha, split_alpha, strips
 
 STEP = 36
 SMALLEST_AREA = 256 * 256
@@ -24,18 +26,21 @@ def embed(image: Image.Image, text: str) -> Image.Image:
     bits = np.unpackbits(np.frombuffer(text.encode(), dtype=np.uint8))
     rgb, alpha = split_alpha(image)
     _require_room(rgb, bits.size)
-    luma, u, v = _to_yuv(np.asarray(rgb))
-    bands = _haar(u[: u.shape[0] // 4 * 4, : u.shape[1] // 4 * 4].astype(np.float64))
-    rows, columns = bands[0].shape[0] // 4, bands[0].shape[1] // 4
-    left, strength, right = np.linalg.svd(_blocks(bands[0]))
-    pattern = np.resize(bits, rows * columns).reshape(rows, columns)
-    strength[..., 0] = (strength[..., 0] // STEP + 0.25 + 0.5 * pattern) * STEP
-    marked = (left * strength[..., None, :]) @ right
-    bands[0][: rows * 4, : columns * 4] = marked.swapaxes(1, 2).reshape(rows * 4, columns * 4)
-    u = u.copy()
-    restored = _haar_back(bands)
-    u[: restored.shape[0], : restored.shape[1]] = np.clip(restored, 0, 255).astype(np.uint8)
-    return join_alpha(Image.fromarray(_from_yuv(luma, u, v)), alpha)
+    result = rgb.copy()
+    columns, done = rgb.width // 8, 0
+    for box in _whole_blocks(rgb):
+        luma, u, v = _to_yuv(np.asarray(rgb.crop(box)))
+        bands = _haar(u.astype(np.float64))
+        left, strength, right = np.linalg.svd(_blocks(bands[0]))
+        count = strength.shape[0] * columns
+        pattern = bits[np.arange(done, done + count) % bits.size].reshape(-1, columns)
+        done += count
+        strength[..., 0] = (strength[..., 0] // STEP + 0.25 + 0.5 * pattern) * STEP
+        marked = (left * strength[..., None, :]) @ right
+        bands[0] = marked.swapaxes(1, 2).reshape(bands[0].shape)
+        u = np.clip(_haar_back(bands), 0, 255).astype(np.uint8)
+        result.paste(Image.fromarray(_from_yuv(luma, u, v)), box)
+    return join_alpha(result, alpha)
 
 
 def read(image: Image.Image, length: int) -> str:
@@ -46,13 +51,20 @@ def read(image: Image.Image, length: int) -> str:
     """
     rgb, _ = split_alpha(image)
     _require_room(rgb, length * 8)
-    _, u, _ = _to_yuv(np.asarray(rgb))
-    bands = _haar(u[: u.shape[0] // 4 * 4, : u.shape[1] // 4 * 4].astype(np.float64))
-    strongest = np.linalg.svd(_blocks(bands[0]), compute_uv=False)[..., 0].ravel()
-    votes = (strongest % STEP > STEP / 2).astype(np.float64)
-    places = np.arange(votes.size) % (length * 8)
-    bits = np.bincount(places, votes) / np.bincount(places) > 0.5
+    votes = []
+    for box in _whole_blocks(rgb):
+        _, u, _ = _to_yuv(np.asarray(rgb.crop(box)))
+        strongest = np.linalg.svd(_blocks(_haar(u.astype(np.float64))[0]), compute_uv=False)[..., 0].ravel()
+        votes.append(strongest % STEP > STEP / 2)
+    voted = np.concatenate(votes)
+    places = np.arange(voted.size) % (length * 8)
+    bits = np.bincount(places, voted) / np.bincount(places) > 0.5
     return np.packbits(bits).tobytes().decode(errors="replace")
+
+
+def _whole_blocks(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Strips of the part of the picture that whole blocks of 8 × 8 pixels cover."""
+    return strips(Image.new("1", (image.width // 8 * 8, image.height // 8 * 8)), 8)
 
 
 def _require_room(image: Image.Image, bits: int) -> None:

@@ -146,7 +146,7 @@ def test_kontext_pictures_stand_side_by_side(bench: NodeBench) -> None:
     assert (image.getpixel((1200, 400)), image.getpixel((1300, 400))) == ((255, 0, 0), (0, 0, 255))
     as_is = bench.image("flux_kontext_image_prep", images=[first, second], use_preferred_resolution=False)
     assert as_is.size == (400, 200)
-    with pytest.raises(ValueError, match="At least one"):
+    with pytest.raises(ValueError, match="at least 1 item"):
         bench.invoke("flux_kontext_image_prep", images=[])
 
 
