@@ -1,20 +1,22 @@
-"""What a stored picture is for, and where it came from. The values are the contract's."""
+"""What kinds of picture there are. The values are the contract's and stand in every stored record."""
 
-from enum import Enum
+from enum import StrEnum
 
 
-class ImageCategory(str, Enum):
-    """What a picture is for: `general` ones are results, the others are assets."""
+class ResourceOrigin(StrEnum):
+    """Where a picture came from."""
+
+    INTERNAL = "internal"
+    """Made here."""
+    EXTERNAL = "external"
+    """Uploaded."""
+
+
+class ImageCategory(StrEnum):
+    """What a picture is for. The gallery shows `general` as Images and the rest as Assets."""
 
     GENERAL = "general"
     MASK = "mask"
     CONTROL = "control"
     USER = "user"
     OTHER = "other"
-
-
-class ResourceOrigin(str, Enum):
-    """Where a picture came from: `internal` was made here, `external` was uploaded."""
-
-    INTERNAL = "internal"
-    EXTERNAL = "external"
