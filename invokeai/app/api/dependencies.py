@@ -6,10 +6,12 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from invokeai.app.invocations import load_core_invocations
+from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
 from invokeai.app.services.client_state.client_state import ClientStateService
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
 from invokeai.app.services.events.events import EventService
+from invokeai.app.services.fonts.font_library import FontLibrary
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.receipts import ReceiptStore
@@ -21,6 +23,7 @@ from invokeai.app.services.library_files.library_files import LibraryFileStore
 from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
 from invokeai.app.services.model_manager.external_models import ExternalModels
 from invokeai.app.services.model_manager.model_relationships import ModelRelationships
+from invokeai.app.services.prompts.prompt_expansion import PromptExpansion
 from invokeai.app.services.services import Services
 from invokeai.app.services.session_processor.session_processor import SessionProcessor
 from invokeai.app.services.session_queue.session_queue import SessionQueue
@@ -46,7 +49,8 @@ class ApiDependencies:
         tensors = TensorStore(config.under_root(config.outputs_path) / "tensors")
         await asyncio.to_thread(tensors.sweep)
         events = EventService()
-        await sync_default_library(database, await load_facts(database))
+        facts = await load_facts(database)
+        await sync_default_library(database, facts)
         outputs, pixels = config.under_root(config.outputs_path), config.max_image_pixels
         thumbnails = LibraryFileStore(outputs / "workflow_thumbnails", pixels)
         pictures = LibraryFileStore(outputs / "style_presets", pixels)
@@ -64,6 +68,9 @@ class ApiDependencies:
             workflows=WorkflowService(WorkflowRecordStore(database), thumbnails, events),
             style_presets=StylePresetService(StylePresetRecords(database), pictures),
             system_prompts=SystemPromptService(SystemPromptRecords(database)),
+            runtime_settings=RuntimeSettings(config, database, facts),
+            prompt_expansion=PromptExpansion(),
+            fonts=FontLibrary(config.root_path / "fonts"),
             session_queue=SessionQueue(database, events, config.max_queue_size),
             invocation_cache=InvocationCache(config.node_cache_size),
             custom_nodes=CustomNodesService(config.under_root(config.custom_nodes_path)),

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
     from invokeai.app.services.client_state.client_state import ClientStateService
     from invokeai.app.services.config.config import AppConfig
     from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
     from invokeai.app.services.events.events import EventService
+    from invokeai.app.services.fonts.font_library import FontLibrary
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
     from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
     from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
+    from invokeai.app.services.prompts.prompt_expansion import PromptExpansion
     from invokeai.app.services.session_processor.session_processor import SessionProcessor
     from invokeai.app.services.session_queue.session_queue import SessionQueue
     from invokeai.app.services.shared.database.base import Database
@@ -41,6 +44,9 @@ class Services:
     workflows: WorkflowService
     style_presets: StylePresetService
     system_prompts: SystemPromptService
+    runtime_settings: RuntimeSettings
+    prompt_expansion: PromptExpansion
+    fonts: FontLibrary
     session_queue: SessionQueue
     invocation_cache: InvocationCache
     custom_nodes: CustomNodesService
