@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
 
@@ -10,6 +11,7 @@ from invokeai.app.api.dependencies import ApiDependencies
 from invokeai.app.api.http_limits import BodyLimit
 from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openapi import add_openapi_route
+from invokeai.app.api.openapi_cache import OpenApiCache
 from invokeai.app.api.sockets import Sockets
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.shared import errors
@@ -100,7 +102,7 @@ def create_app(config: AppConfig) -> FastAPI:
         app.add_exception_handler(error, _answer(status))
     for router in routers():
         app.include_router(router, prefix="/api")
-    add_openapi_route(app)
+    add_openapi_route(app, OpenApiCache(config.under_root(Path("cache"))))
     app.mount("/ws", sockets.asgi)
     return app
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from invokeai.app.api.compression import gzip_bytes
+from invokeai.app.api.openapi_cache import OpenApiCache
 from invokeai.app.invocations.field_schemas import REF, Schema
 from invokeai.app.invocations.node_schemas import NodeSchemas
 from invokeai.app.invocations.registry import InvocationRegistry
@@ -76,15 +77,20 @@ def _fill_unions(schemas: dict[str, Schema], nodes: NodeSchemas) -> None:
                     fields[field] = {**kept, **union()}
 
 
-def add_openapi_route(app: FastAPI) -> None:
-    """Serve the document at `/openapi.json`, and to callers of `app.openapi()`."""
+def add_openapi_route(app: FastAPI, cache: OpenApiCache | None = None) -> None:
+    """Serve the document at `/openapi.json`, from `cache` where it fits, and to callers of `app.openapi()`."""
     made: Document | None = None
     making = asyncio.Lock()
 
     def make() -> Document:
         revision = InvocationRegistry.revision
+        if cache is not None and (kept := cache.get()) is not None:
+            return Document(revision, *kept)
         plain = orjson.dumps(build_document(app))
-        return Document(revision, plain, gzip_bytes(plain, level=6))
+        gzipped = gzip_bytes(plain, level=6)
+        if cache is not None:
+            cache.put(gzipped)
+        return Document(revision, plain, gzipped)
 
     async def serve(request: Request) -> Response:
         nonlocal made
