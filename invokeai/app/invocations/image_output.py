@@ -17,6 +17,7 @@ from invokeai.invocation_api import (
     invocation,
 )
 
+_OWN_FOLDERS = frozenset({"images", "thumbnails", "tensors", "workflow_thumbnails", "style_presets"})
 _NAME_PART = re.compile(r"[\w .()\[\]+-]{0,100}")
 
 
@@ -95,6 +96,6 @@ def export_folder(outputs: Path, directory: str) -> Path:
     folder = base.joinpath(*parts).resolve()
     if not folder.is_relative_to(base):
         raise InvalidInput(f"{directory[:80]!r} leads out of the outputs folder.")
-    if parts and parts[0].lower() in {"images", "thumbnails", "tensors"}:
+    if parts and parts[0].lower() in _OWN_FOLDERS:
         raise InvalidInput(f"The folder {parts[0]!r} holds the studio's own files; choose another one.")
     return folder
