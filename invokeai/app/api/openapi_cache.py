@@ -10,8 +10,10 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
+
+import fastapi
+import pydantic
 
 import invokeai
 from invokeai.app.api.compression import GZIP_WINDOW
@@ -58,7 +60,7 @@ class OpenApiCache:
 
 
 def _facts() -> Iterator[str]:
-    yield from (sys.version, version("fastapi"), version("pydantic"), invokeai.__path__[0])
+    yield from (sys.version, fastapi.__version__, pydantic.VERSION, invokeai.__path__[0])
     yield from InvocationRegistry.invocation_types()
     yield from _stamps(Path(invokeai.__path__[0]))
     for pack in sorted({node.__module__.split(".")[0] for node in InvocationRegistry.get_invocation_classes()}):
