@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from invokeai.app.services.shared.errors import InvalidInput
 from invokeai.app.services.shared.graph import Graph, GraphExecutionState
+from invokeai.app.services.workflow_records.workflow_models import WorkflowWithoutID
 
 QueueStatus = Literal["pending", "in_progress", "waiting", "completed", "failed", "canceled"]
 STATUSES: tuple[QueueStatus, ...] = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
@@ -226,4 +227,4 @@ class SessionQueueItem(QueueModel):
     root_item_id: int | None = Field(default=None, description="The item at the root of its calls.")
     workflow_call_depth: int | None = Field(default=None, description="How deep the call is.")
     session: GraphExecutionState = Field(description="The run of its graph.")
-    workflow: dict[str, Any] | None = Field(default=None, description="The workflow it was made from.")
+    workflow: WorkflowWithoutID | None = Field(default=None, description="The workflow it was made from.")

@@ -146,18 +146,14 @@ class GraphRun:
 
     def _prepare(self) -> None:
         """Make the copies of every wanted node whose number of copies is known by now."""
-        again = True
-        while again:
-            again = False
-            left: list[str] = []
-            for key in self._unprepared:
-                if not self._is_known(key):
-                    left.append(key)
-                    continue
-                self._make_copies(key)
-                if not self.by_source[key]:
-                    self._finish_source(key)
-                again = True
+        before: list[str] | None = None
+        while self._unprepared != before:
+            before = self._unprepared
+            for key in before:
+                if self._is_known(key):
+                    self._make_copies(key)
+                    if not self.by_source[key]:
+                        self._finish_source(key)
             self._unprepared = [key for key in self.plan.order if key in self._wanted and key not in self.by_source]
 
     def _is_known(self, key: str) -> bool:

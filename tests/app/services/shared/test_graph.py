@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from invokeai.app.invocations import load_core_invocations
-from invokeai.app.invocations.registry import InvocationRegistry
 from invokeai.app.services.shared.errors import InvalidInput
 from invokeai.app.services.shared.graph import Graph
 from invokeai.app.services.shared.graph_execution import GraphRun
@@ -15,7 +14,6 @@ from invokeai.app.services.shared.graph_state import graph_as_json, progress_as_
 from tests.app.services.shared import graph_nodes as graph_nodes
 
 load_core_invocations()
-needs_if = pytest.mark.skipif(InvocationRegistry.get_invocation("if") is None, reason="no `if` node")
 
 
 def edge(source: str, destination: str) -> dict[str, Any]:
@@ -225,7 +223,6 @@ def test_endless_iterations_are_refused() -> None:
         run_all(run)
 
 
-@needs_if
 def test_only_the_chosen_branch_runs() -> None:
     nodes = {
         "less": {"type": "test_less", "a": 1, "b": 2},
@@ -245,7 +242,6 @@ def test_only_the_chosen_branch_runs() -> None:
     assert values_of(run, "if") == [1]
 
 
-@needs_if
 def test_a_branch_that_something_else_needs_runs_too() -> None:
     nodes = {
         "less": {"type": "test_less", "a": 1, "b": 2},
