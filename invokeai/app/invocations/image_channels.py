@@ -15,24 +15,10 @@ from invokeai.invocation_api import (
 )
 
 ColorChannel = Literal[
-    "Red (RGBA)",
-    "Green (RGBA)",
-    "Blue (RGBA)",
-    "Alpha (RGBA)",
-    "Cyan (CMYK)",
-    "Magenta (CMYK)",
-    "Yellow (CMYK)",
-    "Black (CMYK)",
-    "Hue (HSV)",
-    "Saturation (HSV)",
-    "Value (HSV)",
-    "Luminosity (LAB)",
-    "A (LAB)",
-    "B (LAB)",
-    "Y (YCbCr)",
-    "Cb (YCbCr)",
-    "Cr (YCbCr)",
-]
+    "Red (RGBA)", "Green (RGBA)", "Blue (RGBA)", "Alpha (RGBA)", "Cyan (CMYK)", "Magenta (CMYK)",
+    "Yellow (CMYK)", "Black (CMYK)", "Hue (HSV)", "Saturation (HSV)", "Value (HSV)", "Luminosity (LAB)",
+    "A (LAB)", "B (LAB)", "Y (YCbCr)", "Cb (YCbCr)", "Cr (YCbCr)",
+]  # fmt: skip
 _CHANNEL_TAGS = ["red", "green", "blue", "alpha", "cyan", "magenta", "yellow", "black", "hue", "saturation"]
 
 
@@ -154,7 +140,7 @@ class ImageMultiplyInvocation(BaseInvocation, WithMetadata, WithBoard):
     category="image",
     version="1.2.0",
 )
-class ImageValueThresholdsInvocation(BaseInvocation, WithMetadata, WithBoard):
+class InvokeImageValueThresholdsInvocation(BaseInvocation, WithMetadata, WithBoard):
     """Turns dark values black and light values white."""
 
     image: ImageField = InputField(description="The picture to change.")

@@ -54,7 +54,7 @@ class OklchImageHueAdjustmentInvocation(BaseInvocation, WithMetadata, WithBoard)
     category="image",
     version="1.2.0",
 )
-class AdjustImageHuePlusInvocation(BaseInvocation, WithMetadata, WithBoard):
+class InvokeAdjustImageHuePlusInvocation(BaseInvocation, WithMetadata, WithBoard):
     """Turns the hues of a picture in a colour space of your choice. UPLab needs a profile that is not included."""
 
     image: ImageField = InputField(description="The picture to adjust.")
@@ -88,7 +88,7 @@ class AdjustImageHuePlusInvocation(BaseInvocation, WithMetadata, WithBoard):
     category="image",
     version="1.2.0",
 )
-class EquivalentAchromaticLightnessInvocation(BaseInvocation, WithMetadata, WithBoard):
+class InvokeEquivalentAchromaticLightnessInvocation(BaseInvocation, WithMetadata, WithBoard):
     """A grey picture of how light each colour looks."""
 
     image: ImageField = InputField(description="The picture to measure.")
@@ -100,7 +100,7 @@ class EquivalentAchromaticLightnessInvocation(BaseInvocation, WithMetadata, With
 
 
 @invocation("invokeai_img_enhance", title="Enhance Image", tags=["enhance", "image"], category="image", version="1.2.1")
-class ImageEnhanceInvocation(BaseInvocation, WithMetadata, WithBoard):
+class InvokeImageEnhanceInvocation(BaseInvocation, WithMetadata, WithBoard):
     """Changes colour, contrast, brightness and sharpness of a picture."""
 
     image: ImageField = InputField(description="The picture to enhance.")

@@ -15,30 +15,11 @@ from invokeai.invocation_api import (
 )
 
 BlendMode = Literal[
-    "Normal",
-    "Lighten Only",
-    "Darken Only",
-    "Lighten Only (EAL)",
-    "Darken Only (EAL)",
-    "Hue",
-    "Saturation",
-    "Color",
-    "Luminosity",
-    "Linear Dodge (Add)",
-    "Subtract",
-    "Multiply",
-    "Divide",
-    "Screen",
-    "Overlay",
-    "Linear Burn",
-    "Difference",
-    "Hard Light",
-    "Soft Light",
-    "Vivid Light",
-    "Linear Light",
-    "Color Burn",
+    "Normal", "Lighten Only", "Darken Only", "Lighten Only (EAL)", "Darken Only (EAL)", "Hue", "Saturation",
+    "Color", "Luminosity", "Linear Dodge (Add)", "Subtract", "Multiply", "Divide", "Screen", "Overlay",
+    "Linear Burn", "Difference", "Hard Light", "Soft Light", "Vivid Light", "Linear Light", "Color Burn",
     "Color Dodge",
-]
+]  # fmt: skip
 BlendSpace = Literal["RGB", "Linear RGB", "HSL (RGB)", "HSV (RGB)", "Okhsl", "Okhsv", "Oklch (Oklab)", "LCh (CIELab)"]
 
 
@@ -49,7 +30,7 @@ BlendSpace = Literal["RGB", "Linear RGB", "HSL (RGB)", "HSV (RGB)", "Okhsl", "Ok
     category="image",
     version="1.2.0",
 )
-class ImageBlendInvocation(BaseInvocation, WithMetadata, WithBoard):
+class InvokeImageBlendInvocation(BaseInvocation, WithMetadata, WithBoard):
     """Blends one picture over another."""
 
     layer_upper: ImageField = InputField(description="The upper picture, centred on the lower one.", ui_order=1)
@@ -85,7 +66,7 @@ class ImageBlendInvocation(BaseInvocation, WithMetadata, WithBoard):
     category="image",
     version="1.2.0",
 )
-class ImageCompositorInvocation(BaseInvocation, WithMetadata, WithBoard):
+class InvokeImageCompositorInvocation(BaseInvocation, WithMetadata, WithBoard):
     """Cuts a subject out of its plain backdrop and puts it on another picture."""
 
     image_subject: ImageField = InputField(description="The subject on a plain backdrop.")

@@ -91,7 +91,7 @@ class OklabUnsharpMaskInvocation(BaseInvocation, WithMetadata, WithBoard):
     category="image",
     version="1.3.0",
 )
-class ImageDilateOrErodeInvocation(BaseInvocation, WithMetadata, WithBoard):
+class InvokeImageDilateOrErodeInvocation(BaseInvocation, WithMetadata, WithBoard):
     """Lets the light parts of a picture grow, or the dark ones."""
 
     image: ImageField = InputField(description="The picture to work on.")
