@@ -128,7 +128,8 @@ class Sketch:
             lines = np.abs(np.mod(fields.relief * np.float32(self.contours), 1) - np.float32(0.5))
             tone *= np.float32(0.35) + np.float32(0.65) * np.clip(lines * 9, 0, 1)
         colours = self.palette[(tone * 255).astype(np.uint8)]
-        colours = colours + (gleam * (np.float32(0.3) + np.float32(0.7) * fields.accent))[..., None] * np.float32(0.32)
+        gloss = gleam * (np.float32(0.1) + np.float32(0.22) * fields.accent)
+        colours += gloss[..., None]
         return _bytes(colours * _vignette(width, height)[..., None])
 
     def _lighting(self, relief: Floats) -> tuple[Floats, Floats]:
