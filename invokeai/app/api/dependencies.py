@@ -94,7 +94,8 @@ def image_generation(
 ) -> ImageServiceManager:
     """Every provider that is found, behind one service."""
     receipts = ReceiptStore(database, config.root_path / "receipts")
-    return ImageServiceManager(load_providers(credentials.get, config.root_path / "providers"), receipts)
+    providers = load_providers(credentials.get, config.root_path / "providers")
+    return ImageServiceManager(providers, receipts, default_model=config.default_image_model)
 
 
 async def model_manager(

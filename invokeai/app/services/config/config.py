@@ -55,6 +55,9 @@ class AppConfig(BaseSettings):
     max_image_pixels: int = Field(default=100_000_000, ge=1, description="Most pixels an image may decode to.")
 
     provider_keys: dict[str, SecretStr] = Field(default_factory=dict, description="API key of each provider, by provider id.")
+    default_image_model: str | None = Field(
+        default=None, description="Model of requests that name none, as provider/model; else the first provider's."
+    )
     provider_base_urls: dict[str, str] = Field(default_factory=dict, description="Base URL of a provider, by provider id.")
 
     @property

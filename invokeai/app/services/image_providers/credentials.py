@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.config.config import AppConfig, ConfigurationError
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.shared.errors import InvalidInput
 
@@ -66,7 +66,10 @@ def _checked(name: str, value: str) -> str:
 def _read(path: Path) -> dict[str, dict[str, str]]:
     if not path.exists():
         return {}
-    values: dict[str, dict[str, str]] = json.loads(path.read_text())
+    try:
+        values: dict[str, dict[str, str]] = json.loads(path.read_text())
+    except ValueError:
+        raise ConfigurationError(f"{path} is damaged. Delete it and enter the provider keys again.") from None
     return values
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.config.config import AppConfig, ConfigurationError
 from invokeai.app.services.image_providers.credentials import FILE_NAME, ProviderCredentialsStore
 from invokeai.app.services.shared.errors import InvalidInput
 
@@ -50,3 +50,9 @@ def test_what_is_no_key_or_address_is_refused_and_nothing_is_kept(
     with pytest.raises(InvalidInput):
         store_in(tmp_path).save("openai", {**changes, **other})
     assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_a_damaged_file_stops_the_start_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("{")
+    with pytest.raises(ConfigurationError, match=FILE_NAME):
+        store_in(tmp_path)
