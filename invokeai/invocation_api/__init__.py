@@ -1,4 +1,10 @@
-"""Everything that a node may import: the stable face of the server towards nodes."""
+"""Everything that a node may import: the stable face of the server towards nodes.
+
+What few nodes need is imported when it is first asked for (`_LATER`), to keep the start short.
+"""
+
+from importlib import import_module
+from typing import Any
 
 from invokeai.app.invocations.baseinvocation import (
     BaseInvocation,
@@ -68,6 +74,45 @@ from invokeai.app.services.image_records.image_kinds import ImageCategory, Resou
 from invokeai.app.services.model_manager.taxonomy import BaseModelType, ModelType, SubModelType
 from invokeai.app.services.shared.errors import InvalidInput, NotAvailableHere
 from invokeai.app.services.shared.invocation_context import AsyncInvocationContext, InvocationContext
+
+_LATER = {
+    **dict.fromkeys(("MetadataItemField", "MetadataItemOutput", "MetadataOutput"), "invokeai.app.invocations.metadata"),
+    **dict.fromkeys(("SchedulerOutput", "SchedulerName"), "invokeai.app.invocations.schedulers"),
+    **dict.fromkeys(("IdealSizeOutput", "ModelIdentifierOutput"), "invokeai.app.invocations.model_nodes"),
+    **dict.fromkeys(("TBLR", "Tile", "TileWithImage"), "invokeai.app.invocations.tile_values"),
+    **dict.fromkeys(("CalculateImageTilesOutput", "PairTileImageOutput"), "invokeai.app.invocations.tile_layout"),
+    **dict.fromkeys(("CollectInvocationOutput", "IterateInvocationOutput"), "invokeai.app.invocations.iteration"),
+    **dict.fromkeys(
+        ("SEED_MAX", "LATENT_SCALE_FACTOR", "SCHEDULER_NAME_VALUES", "get_random_seed"),
+        "invokeai.app.invocations.node_constants",
+    ),
+    **dict.fromkeys(
+        (
+            "CLIPOutput",
+            "ConditioningCollectionOutput",
+            "ConditioningOutput",
+            "DenoiseMaskOutput",
+            "FluxConditioningOutput",
+            "GradientMaskOutput",
+            "LatentsCollectionOutput",
+            "LatentsOutput",
+            "LoRALoaderOutput",
+            "ModelLoaderOutput",
+            "NoiseOutput",
+            "UNetOutput",
+            "VAEOutput",
+        ),
+        "invokeai.app.invocations.model_outputs",
+    ),
+}
+"""Name to the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
+
 
 __all__ = [
     "AsyncInvocationContext",

@@ -49,13 +49,14 @@ def build_document(app: FastAPI) -> dict[str, Any]:
 
 
 def event_schemas() -> dict[str, Schema]:
-    """Schemas of all socket events, and of what they contain, by name."""
+    """Schemas of all socket events, whose names end in `Event`, and of what they contain."""
     from pydantic.json_schema import models_json_schema
 
     events = [(event, "validation") for event in _subclasses(Event) if "event_name" in vars(event)]
     _, built = models_json_schema(events, ref_template=REF + "{model}")  # type: ignore[arg-type]
     found: dict[str, Schema] = built.get("$defs", {})
-    return found
+    names = {event.__name__ for event, _ in events}
+    return {f"{name.removesuffix('Event')}Event" if name in names else name: found[name] for name in found}
 
 
 def _subclasses(cls: type[Event]) -> list[type[Event]]:

@@ -122,6 +122,17 @@ def test_every_reference_of_the_document_resolves() -> None:
     assert set(output_map) == set(InvocationRegistry.invocation_types())
 
 
+def test_events_are_described_with_unions_of_nodes_and_outputs() -> None:
+    import invokeai.app.services.session_queue.queue_events
+    import invokeai.app.services.workflow_records.workflow_events  # noqa: F401
+
+    schemas = build_document(FastAPI())["components"]["schemas"]
+    assert {"InvocationCompleteEvent", "QueueItemStatusChangedEvent", "WorkflowCreatedEvent"} <= set(schemas)
+    complete = schemas["InvocationCompleteEvent"]["properties"]
+    assert {"$ref": "#/components/schemas/AddInvocation"} in complete["invocation"]["oneOf"]
+    assert {"$ref": "#/components/schemas/IntegerOutput"} in complete["result"]["oneOf"]
+
+
 async def test_the_document_is_served_plain_and_gzipped_and_made_once_per_registry_state() -> None:
     app = FastAPI(openapi_url=None)
     add_openapi_route(app)

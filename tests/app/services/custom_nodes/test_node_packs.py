@@ -15,7 +15,7 @@ from invokeai.app.services.shared.errors import NotFound
 SINGLE_FILE = '''
 from typing import Optional
 from invokeai.invocation_api import BaseInvocation, InputField, InvocationContext, ImageField, ImageOutput, invocation
-from invokeai.invocation_api import IntegerOutput
+from invokeai.invocation_api import IntegerOutput, LatentsOutput, MetadataOutput, SCHEDULER_NAME_VALUES
 
 @invocation("pack_double", title="Double", tags=["x"], category="packs", version="1.0.0")
 class DoubleInvocation(BaseInvocation):
