@@ -20,7 +20,9 @@ class MemoryImages:
         self.stored: dict[str, Image.Image] = {}
 
     def save(self, image: Image.Image, board_id: str | None = None, image_category: Any = None, metadata: Any = None):
-        assert image.mode in ("L", "RGB", "RGBA"), f"a {image.mode} picture does not survive a PNG"
+        assert image.mode in ("L", "RGB", "RGBA", "1", "P", "LA", "I;16"), (
+            f"a {image.mode} picture does not survive a PNG"
+        )
         name = f"picture-{len(self.stored)}.png"
         self.stored[name] = image.copy()
         return self.get_dto(name)
