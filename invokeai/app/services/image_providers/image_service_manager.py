@@ -143,6 +143,8 @@ class ImageServiceManager:
             ProviderError: how it ended otherwise; `OutcomeUnknown` is the only one that may have cost money.
         """
         route = self.route(request.model)
+        if route.note:
+            logger.info(route.note)
         info = route.provider.info
         check_request(info, route.model, request)
         receipt = await self._receipt(route, request, key)
@@ -198,7 +200,6 @@ class ImageServiceManager:
             model = self.find_model(provider, provider.info.default_model) if provider.is_available() else None
             if model is not None:
                 note = f"No model was named; {provider.info.display_name} made it with {model.name}."
-                logger.info(note)
                 return Route(provider, model, note)
         raise ProviderUnavailable("No image provider is available on this server.")
 
