@@ -25,13 +25,16 @@ FIELD_FACTS = (
 CONSTRAINTS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems")
 EVERY_NODE = ("id", "type", "use_cache", "is_intermediate")
 EVERY_OUTPUT = ("type", "output_meta")
+BY_NAME_ONLY = {"AnyField": "any", "ObjectField": "object"}
+"""What the document gives a name so that the editor can parse it, to what it is."""
 Reduced = dict[str, Any]
 
 
 def kind_of(schema: Reduced) -> str:
     """A type in words: `integer`, `ImageField`, `list[string]`, `number?` where null is allowed, `a|b` for an enum."""
     if "$ref" in schema:
-        return str(schema["$ref"]).rsplit("/", 1)[-1]
+        name = str(schema["$ref"]).rsplit("/", 1)[-1]
+        return BY_NAME_ONLY.get(name, name)
     if "anyOf" in schema:
         members = [kind_of(member) for member in schema["anyOf"] if member.get("type") != "null"]
         return "/".join(sorted(members)) + ("?" if len(members) < len(schema["anyOf"]) else "")

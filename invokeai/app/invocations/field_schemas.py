@@ -16,6 +16,16 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 REF = "#/components/schemas/"
 Schema = dict[str, Any]
+EDITOR_NAMES: dict[str, Schema] = {
+    "AnyField": {"title": "AnyField", "description": "A value of any type."},
+    "ObjectField": {
+        "title": "ObjectField",
+        "description": "Values by name.",
+        "type": "object",
+        "additionalProperties": True,
+    },
+}
+"""Types that the node editor can parse by name only; spelled out, each would cost a warning and some their field."""
 
 _PLAIN: dict[Any, Schema] = {
     str: {"type": "string"},
@@ -46,7 +56,7 @@ class FieldSchemas:
 
     def field(self, name: str, info: FieldInfo) -> Schema:
         """Schema of a field: type, constraints, title, default and what `InputField` noted for the editor."""
-        schema = self.constrained(self.annotation(info.annotation), info.metadata)
+        schema = self.editable(self.constrained(self.annotation(info.annotation), info.metadata))
         extra = dict(info.json_schema_extra) if isinstance(info.json_schema_extra, dict) else {}
         if not _refers(schema) or info.title:
             schema["title"] = info.title or name.replace("_", " ").title()
@@ -58,6 +68,18 @@ class FieldSchemas:
         if "orig_default" in extra:
             extra["orig_default"] = to_jsonable_python(extra["orig_default"])
         return {**schema, **extra}
+
+    def editable(self, schema: Schema) -> Schema:
+        """`schema` with the types named that the editor knows by name only."""
+        if "anyOf" in schema:
+            return {**schema, "anyOf": [self.editable(member) for member in schema["anyOf"]]}
+        if schema.get("type") == "array":
+            return {**schema, "items": self.editable(schema.get("items", {}))}
+        name = "AnyField" if not schema else "ObjectField" if schema.get("type") == "object" else None
+        if name is None:
+            return schema
+        self.definitions[name] = EDITOR_NAMES[name]
+        return {"$ref": REF + name}
 
     def annotation(self, annotation: Any) -> Schema:
         """Schema of an annotation."""

@@ -53,6 +53,7 @@ class NodeSchemas:
 
     def _output(self, cls: type[BaseInvocationOutput]) -> None:
         properties = self._properties(cls)
+        properties.pop("output_meta", None)  # no field: the editor would offer it as a connection
         schema: Schema = {"class": "output", "title": cls.__name__, "type": "object", "properties": properties}
         schema.update(_description(cls))
         schema["required"] = list(properties)
