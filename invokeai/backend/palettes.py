@@ -110,6 +110,8 @@ def prompt_palette(prompt: str, rng: np.random.Generator) -> Floats:
         hues = [first + step for step in scheme]
     elif len(hues) == 1:
         hues = [hues[0], hues[0] + float(rng.choice([-38, 30, 45])), hues[0] + float(rng.uniform(-12, 12))]
+    if len(hues) > 2:
+        hues[0], hues[1] = hues[1], hues[0]  # the strongest word's hue belongs where chroma is full, not in the dark
     chroma = 1.0 + 0.35 * bool(found & VIVID) - 0.4 * bool(found & MUTED)
     low, high = 0.15, 0.94
     if found & DARK and not found & LIGHT:
