@@ -1,0 +1,155 @@
+"""Generating pictures with one request, and what programs can ask about models and health."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from invokeai.app.api.routers.image_generation import image_generation_router
+from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.providers.sketch import SketchImageService
+from invokeai.app.services.image_providers.receipts import ReceiptStore
+from invokeai.app.services.image_records.image_dto import ImageDTO
+from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
+from invokeai.app.services.shared.errors import NotFound
+from tests.app.api.library_api import LibraryApi, library_api
+from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
+from tests.app.services.image_providers.test_provider_contract import hole, scene
+
+
+class Gallery:
+    """Stands in for the image service."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[str, Any] = {}
+        self.members: list[dict[str, Any]] = []
+
+    async def get_pil(self, name: str) -> Image.Image:
+        if name not in self.pictures:
+            raise NotFound(f"There is no image {name}.")
+        picture: Image.Image = self.pictures[name]
+        return picture
+
+    async def create(self, image: Any, **members: Any) -> ImageDTO:
+        name = f"{len(self.pictures)}.png"
+        self.pictures[name] = image
+        self.members.append(members)
+        return ImageDTO(
+            image_name=name, image_url=f"api/v1/images/i/{name}/full", thumbnail_url="", width=1, height=1,
+            image_origin=ResourceOrigin.INTERNAL, image_category=ImageCategory.GENERAL, created_at="", updated_at="",
+            is_intermediate=False, starred=False, has_workflow=False, board_id=members.get("board_id"),
+        )  # fmt: skip
+
+    def metadata(self) -> list[dict[str, Any]]:
+        return [json.loads(members["metadata"]) for members in self.members]
+
+
+def generation_of(studio: SimpleNamespace) -> ImageServiceManager:
+    studio.key = ""
+    paid = PaidImageService(lambda: ProviderCredentials(api_key=studio.key))
+    receipts = ReceiptStore(studio.database, studio.config.root_path / "receipts")
+    return ImageServiceManager([paid, SlowImageService(), SketchImageService()], receipts)
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[LibraryApi]:
+    services: dict[str, Any] = {"images": lambda _: Gallery(), "image_generation": generation_of}
+    async with library_api(tmp_path, [image_generation_router], **services) as api:
+        yield api
+
+
+async def test_a_picture_from_a_prompt_is_stored_and_can_be_recalled(api: LibraryApi) -> None:
+    body = {"prompt": "a fox", "model": "sketch/mono", "seed": 5, "num_images": 2, "width": 64, "height": 48}
+    with api.database.counted() as trips:
+        answer = await api.json("POST", "/images/generate", json=body | {"board_id": "b1"})
+    assert trips.count == 0
+    assert (answer["provider"], answer["model"], answer["note"]) == ("sketch", "mono", None)
+    assert answer["cost"] == {"amount": "0", "currency": "USD", "kind": "computed"}
+    assert [image["board_id"] for image in answer["images"]] == ["b1", "b1"]
+    first, second = api.services.images.metadata()
+    assert (first["seed"], second["seed"]) == (5, 6)
+    assert first["model"] == {
+        "key": "sketch-mono", "hash": "external:sketch:mono", "name": "Sketch Mono", "base": "external",
+        "type": "external_image_generator",
+    }  # fmt: skip
+    assert first["positive_prompt"] == "a fox" and first["width"] == 64 and first["generation_mode"] == "txt2img"
+
+
+async def test_pictures_of_the_gallery_are_named(api: LibraryApi) -> None:
+    gallery: Gallery = api.services.images
+    gallery.pictures = {"init.png": scene(), "mask.png": hole()}
+    body = {"prompt": "a fox", "model": "sketch", "mode": "inpaint", "init_image": "init.png", "mask_image": "mask.png"}
+    await api.json(
+        "POST", "/images/generate", json=body | {"width": 96, "height": 96, "reference_images": ["init.png"]}
+    )
+    assert gallery.pictures["2.png"].size == (96, 96)
+    assert (
+        await api.refusal("POST", "/images/generate", 404, json=body | {"init_image": "gone.png"})
+        == "There is no image gone.png."
+    )
+
+
+async def test_a_paid_picture_leaves_a_receipt(api: LibraryApi) -> None:
+    api.services.key = "k"
+    answer = await api.json("POST", "/images/generate", json={"prompt": "a fox", "model": "paid/pro"})
+    assert answer["cost"] == {"amount": "0.013", "currency": "USD", "kind": "reported"}
+    (row,) = await api.database.fetch("SELECT state, user_id, cost_amount FROM generation_receipts")
+    assert dict(row) == {"state": "stored", "user_id": "system", "cost_amount": "0.013"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"prompt": "x", "model": "sketch", "steps": 5}, 422, "Sketch Flow cannot do this: it takes no steps."),
+        ({"prompt": "x", "model": "sketch", "width": 99999}, 422, "at most 4096"),
+        ({"prompt": "x", "model": "gone"}, 404, "has a model 'gone'"),
+        ({"prompt": "x", "model": "paid"}, 503, "No API key is set for Paid."),
+        ({"prompt": "x", "num_images": 0}, 422, ""),
+        ({"prompt": "x", "sparkle": 1}, 422, ""),
+        ({"model": "sketch"}, 422, ""),
+        ({"prompt": "y" * 200_000, "model": "sketch"}, 422, "at most 100,000 characters"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_done_is_refused_and_nothing_is_stored(
+    api: LibraryApi, body: dict[str, Any], status: int, words: str
+) -> None:
+    assert words in await api.refusal("POST", "/images/generate", status, json=body)
+    assert api.services.images.pictures == {}
+    assert await api.database.fetch("SELECT 1 FROM generation_receipts") == []
+
+
+async def test_one_picture_in_one_call(api: LibraryApi) -> None:
+    body = {"prompt": "a fox", "style": "watercolour", "image_type": "icon", "model": "sketch", "size": "64x32"}
+    answer = await api.json("POST", "/generate-image", json=body)
+    assert answer.pop("generation_time") >= 0
+    assert answer == {
+        "success": True, "image_url": "api/v1/images/i/0.png/full", "image_path": "0.png",
+        "prompt": "a fox, watercolour, icon", "service": "sketch", "model": "flow",
+        "cost": {"amount": "0", "currency": "USD", "kind": "computed"},
+    }  # fmt: skip
+    assert api.services.images.pictures["0.png"].size == (64, 32)
+    assert await api.refusal("POST", "/generate-image", 422, json=body | {"size": "big"})
+
+
+async def test_without_a_known_cost_there_is_no_amount(api: LibraryApi) -> None:
+    answer = await api.json("POST", "/images/generate", json={"prompt": "x", "width": 16, "height": 16})
+    assert answer["note"] == "No model was named; Slow made it with Slow Plain."
+    assert answer["cost"] == {"amount": None, "currency": "USD", "kind": "unknown"}
+
+
+async def test_models_health_and_the_reason_of_what_is_missing(api: LibraryApi) -> None:
+    ids = [model["id"] for model in (await api.json("GET", "/images/models"))["models"]]
+    assert ids == ["slow/plain", "sketch/flow", "sketch/symmetry", "sketch/mono"]
+    grouped = await api.json("GET", "/image-models")
+    assert (grouped["current_provider"], grouped["current_model"]) == ("slow", "plain")
+    assert grouped["providers"][0]["reason"] == "No API key is set for Paid."
+    await api.json("POST", "/images/generate", json={"prompt": "x", "model": "sketch", "width": 16, "height": 16})
+    health = await api.json("GET", "/health/images")
+    assert health["status"] == "ok"
+    counts = {row["provider"]: (row["available"], row["requests"], row["images"]) for row in health["providers"]}
+    assert counts == {"paid": (False, 0, 0), "slow": (True, 0, 0), "sketch": (True, 1, 1)}
