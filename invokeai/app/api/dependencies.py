@@ -44,7 +44,7 @@ class ApiDependencies:
     @staticmethod
     async def initialize(config: AppConfig) -> Services:
         """Services as `config` asks for. The database is migrated, nothing connects to a provider."""
-        database = SqliteDatabase(config.under_root(config.database_path))
+        database = record_database(config)
         await database.migrate()
         tensors = TensorStore(config.under_root(config.outputs_path) / "tensors")
         await asyncio.to_thread(tensors.sweep)
@@ -87,6 +87,20 @@ class ApiDependencies:
         await services.session_processor.stop()
         await services.image_generation.aclose()
         await services.database.close()
+
+
+def record_database(config: AppConfig) -> Database:
+    """The engine that holds the records."""
+    if config.database == "sqlite":
+        return SqliteDatabase(config.under_root(config.database_path))
+    from invokeai.app.services.shared.database.d1 import D1Database
+    from invokeai.app.services.shared.database.d1_client import D1Settings
+
+    assert config.d1_account_id and config.d1_database_id, "checked by load_config"
+    token = config.d1_api_token.get_secret_value() if config.d1_api_token else None
+    return D1Database(
+        D1Settings(config.d1_base_url, config.d1_account_id, config.d1_database_id, token, config.d1_max_connections)
+    )
 
 
 def image_generation(

@@ -36,29 +36,46 @@ class AppConfig(BaseSettings):
     web_ui: Literal["auto", "none"] = Field(default="auto", description="auto serves the web UI, none only the API.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
 
-    database: Literal["sqlite"] = Field(default="sqlite", description="Engine that holds the records.")
+    database: Literal["sqlite", "d1"] = Field(default="sqlite", description="Engine that holds the records.")
     database_path: Path = Field(default=Path("databases/invokeai.db"), description="SQLite file, relative to the root.")
+    d1_base_url: str = Field(default="https://api.cloudflare.com", description="Where D1's REST calls are answered.")
+    d1_account_id: str | None = Field(default=None, description="Cloudflare account that owns the D1 database.")
+    d1_database_id: str | None = Field(default=None, description="Id of the D1 database.")
+    d1_api_token: SecretStr | None = Field(
+        default=None, description="API token with D1 Edit; none behind the own Worker."
+    )
+    d1_max_connections: int = Field(default=16, ge=1, le=256, description="D1 calls side by side.")
     image_storage: Literal["disk"] = Field(default="disk", description="Where image files live.")
     outputs_path: Path = Field(default=Path("outputs"), description="Folder of image files, relative to the root.")
     custom_nodes_path: Path = Field(default=Path("nodes"), description="Folder of node packs, relative to the root.")
-    model_manager: Literal["auto", "local", "none"] = Field(default="auto", description="Local models: auto looks for torch.")
+    model_manager: Literal["auto", "local", "none"] = Field(
+        default="auto", description="Local models: auto looks for torch."
+    )
 
     max_concurrent_sessions: int = Field(default=16, ge=1, le=1024, description="Sessions that run side by side.")
     max_queue_size: int = Field(default=10_000, ge=1, description="Pending items a queue may hold.")
     max_queue_history: int | None = Field(default=None, ge=0, description="Ended items kept; None keeps all.")
-    lease_seconds: float = Field(default=30, gt=0, description="How long a claimed item stays claimed without a heartbeat.")
-    node_cache_size: int = Field(default=512, ge=0, description="Node results kept for reuse; 0 switches the cache off.")
+    lease_seconds: float = Field(
+        default=30, gt=0, description="How long a claimed item stays claimed without a heartbeat."
+    )
+    node_cache_size: int = Field(
+        default=512, ge=0, description="Node results kept for reuse; 0 switches the cache off."
+    )
     drain_seconds: float = Field(default=20, ge=0, description="How long SIGTERM waits for running sessions.")
 
     max_request_bytes: int = Field(default=8 * 2**20, ge=1024, description="Largest JSON request body.")
     max_upload_bytes: int = Field(default=100 * 2**20, ge=1024, description="Largest uploaded file.")
     max_image_pixels: int = Field(default=100_000_000, ge=1, description="Most pixels an image may decode to.")
 
-    provider_keys: dict[str, SecretStr] = Field(default_factory=dict, description="API key of each provider, by provider id.")
+    provider_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description="API key of each provider, by provider id."
+    )
     default_image_model: str | None = Field(
         default=None, description="Model of requests that name none, as provider/model; else the first provider's."
     )
-    provider_base_urls: dict[str, str] = Field(default_factory=dict, description="Base URL of a provider, by provider id.")
+    provider_base_urls: dict[str, str] = Field(
+        default_factory=dict, description="Base URL of a provider, by provider id."
+    )
 
     @property
     def root_path(self) -> Path:
@@ -89,11 +106,19 @@ def load_config(root: str | None = None, **overrides: Any) -> AppConfig:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"Wrong setting in {CONFIG_FILE} or the environment: {faults}") from None
+    _require(config, "database: d1", config.database == "d1", ("d1_account_id", "d1_database_id"))
     keys = dict(config.provider_keys)
     for provider, variable in PROVIDER_KEYS.items():
         if os.environ.get(variable):
             keys[provider] = SecretStr(os.environ[variable])
     return config.model_copy(update={"provider_keys": keys})
+
+
+def _require(config: AppConfig, choice: str, chosen: bool, names: tuple[str, ...]) -> None:
+    """Stop where `choice` needs settings that are not there."""
+    missing = [name for name in names if chosen and not getattr(config, name)]
+    if missing:
+        raise ConfigurationError(f"`{choice}` needs the setting {' and '.join(f'`{name}`' for name in missing)}.")
 
 
 def _file_values(path: Path) -> dict[str, Any]:
