@@ -98,6 +98,6 @@ def batch_of(nodes: dict[str, dict[str, Any]], *edges: tuple[str, str], **member
     """A batch as clients send it; an edge is a pair like ("a.value", "b.a")."""
     joined = []
     for source, destination in edges:
-        (a, b), (c, d) = source.split("."), destination.split(".")
+        (a, b), (c, d) = source.split(".", 1), destination.split(".", 1)
         joined.append({"source": {"node_id": a, "field": b}, "destination": {"node_id": c, "field": d}})
     return {"graph": {"id": "g", "nodes": nodes, "edges": joined}, "runs": 1, **members}

@@ -10,9 +10,11 @@ import asyncio
 import inspect
 import threading
 import traceback
+import uuid
 from collections import deque
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from invokeai.app.services.events.events import EventService
@@ -25,10 +27,21 @@ from invokeai.app.services.session_queue.queue_events import (
     InvocationProgressEvent,
     InvocationStartedEvent,
 )
+from invokeai.app.services.shared.errors import InvalidInput
 from invokeai.app.services.shared.graph_execution import GraphRun, PreparedNode
+from invokeai.app.services.shared.graph_plan import GraphPlan
 from invokeai.app.services.shared.graph_state import graph_text
 from invokeai.app.services.shared.invocation_context import AsyncInvocationContext, InvocationContext
 from invokeai.app.services.shared.invocation_scope import CancelFlag, InvocationScope, ItemFacts, ProgressImage
+from invokeai.app.services.workflow_records.call_compatibility import call_reason, compatibility
+from invokeai.app.services.workflow_records.workflow_graph import graph_of
+
+MAX_CALL_DEPTH = 4
+CALL_NAMESPACE = uuid.UUID("7d1b9c1e-2f0a-5d7f-9a53-52c4f6a7c3d1")
+
+
+class CalledWorkflowError(Exception):
+    """A saved workflow that a node called has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +67,16 @@ class NodeTools:
 class SessionRunner:
     """One session on its way."""
 
-    def __init__(self, tools: NodeTools, item: ItemFacts, batch: BatchPlan, run: GraphRun) -> None:
+    def __init__(
+        self, tools: NodeTools, item: ItemFacts, batch: BatchPlan, run: GraphRun, calls: tuple[str, ...] = ()
+    ) -> None:
+        """`calls` are the ids of the saved workflows that this session runs within, outermost first."""
         self.run = run
         self.cancel = CancelFlag()
         self._tools = tools
         self._item = item
         self._batch = batch
+        self._calls = calls
         self._facts = asdict(item)
         self._graph_text: str | None = None
 
@@ -130,12 +147,38 @@ class SessionRunner:
             graph_json=self._graph_json,
             workflow_json=self._batch.workflow,
             progress=self._progress_sink(prepared),
+            call_workflow=partial(self._call_workflow, prepared),
             cancel=self.cancel,
         )
         if is_async(type(node)):
             return await node.invoke(AsyncInvocationContext(scope))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._tools.threads, node.invoke, InvocationContext(scope, loop))
+
+    async def _call_workflow(self, prepared: PreparedNode, workflow_id: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Run a saved workflow within this item; what its `workflow_return` node gave."""
+        if workflow_id in self._calls:
+            raise InvalidInput("A workflow cannot call itself, not even through another one.")
+        if len(self._calls) >= MAX_CALL_DEPTH:
+            raise InvalidInput(f"Workflows can call each other {MAX_CALL_DEPTH} levels deep, not deeper.")
+        workflow = (await self._tools.services.workflows.get(workflow_id)).workflow
+        verdict = compatibility(call_reason(workflow))
+        if not verdict.is_callable:
+            raise InvalidInput(f"The workflow {workflow.name!r} cannot be called. {verdict.message or ''}".rstrip())
+        plan = BatchPlan(GraphPlan(graph_of(workflow, inputs)), workflow.model_dump_json(exclude={"id"}))
+        run = GraphRun(plan.plan, str(uuid.uuid5(CALL_NAMESPACE, f"{self.run.session_id}:{prepared.id}")))
+        called = SessionRunner(self._tools, self._item, plan, run, (*self._calls, workflow_id))
+        called.cancel = self.cancel
+        failure = await called.run_all()
+        if failure:
+            if failure.event:
+                self._tools.events.publish(failure.event)
+            raise CalledWorkflowError(f"The workflow {workflow.name!r} failed: {failure.message}")
+        returned = [copy for key, copies in run.by_source.items() if is_return(run, key) for copy in copies]
+        if len(returned) != 1:
+            raise InvalidInput(f"The workflow {workflow.name!r} gives its results {len(returned)} times, not once.")
+        values: dict[str, Any] = run.results[returned[0].id].values
+        return values
 
     def _graph_json(self) -> str:
         if self._graph_text is None:
@@ -179,6 +222,11 @@ class SessionRunner:
             **self._about(prepared), error_type=kind, error_message=message, error_traceback=trace
         )
         return Failure(kind, message, trace, event)
+
+
+def is_return(run: GraphRun, source_id: str) -> bool:
+    """Whether a submitted node gives the results of its workflow."""
+    return run.plan.kinds[source_id] == "workflow_return"
 
 
 _ASYNC: dict[type, bool] = {}

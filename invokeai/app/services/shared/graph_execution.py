@@ -12,9 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from invokeai.app.services.shared.errors import InvalidInput
 from invokeai.app.services.shared.graph_plan import BRANCHES, GraphPlan
-from invokeai.app.services.shared.graph_validation import COLLECT, IF, ITERATE
+from invokeai.app.services.shared.graph_validation import COLLECT, IF, ITERATE, is_passed_on
 
 PREPARED_NAMESPACE = uuid.UUID("0f3c6a52-51a4-5b1e-8a38-6f0f4f5f9b77")
 MAX_PREPARED_NODES = 100_000
@@ -96,7 +98,11 @@ class GraphRun:
             node.__dict__["collection"] = self._gathered(prepared)
         else:
             for wire in prepared.inputs:
-                node.set_input(wire.into, getattr(self.results[wire.giver], wire.field))
+                value = getattr(self.results[wire.giver], wire.field)
+                if is_passed_on(kind, wire.into):
+                    node.set_input("workflow_inputs", {**node.workflow_inputs, wire.into: to_jsonable_python(value)})
+                else:
+                    node.set_input(wire.into, value)
         self.shown[prepared.id] = _as_json(prepared.node if kind in (ITERATE, COLLECT) else node)
         return node
 

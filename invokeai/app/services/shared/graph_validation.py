@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from invokeai.app.services.shared.graph import Edge, Graph
 
 ITERATE, COLLECT, IF = "iterate", "collect", "if"
+CALL_SAVED_WORKFLOW = "call_saved_workflow"
+CALL_INPUT = "saved_workflow_input::"
+"""Begins the name of an input that a call passes on to the workflow it calls."""
 DIRECT = "direct"
 MAX_NESTING = 8
 """Lists of lists deeper than this are not told apart."""
@@ -89,7 +92,8 @@ def _check_ends(graph: Graph, edge: Edge) -> None:
         giver.get_output_annotation()
     ):
         raise ValueError(f"Edge source field {source.field} does not exist in node {source.node_id}")
-    if field_type(type(taker), target.field) is None and not _takes_extra(type(taker)):
+    passed_on = is_passed_on(node_type(taker), target.field)
+    if field_type(type(taker), target.field) is None and not passed_on and not _takes_extra(type(taker)):
         raise ValueError(f"Edge destination field {target.field} does not exist in node {target.node_id}")
     if target.field in ("id", "type", "is_intermediate", "use_cache") or _input_kind(taker, target.field) == DIRECT:
         raise ValueError(f"Edge destination field {target.field} of node {target.node_id} takes no connection")
@@ -103,6 +107,11 @@ def _check_single_inputs(graph: Graph) -> None:
         if end in seen and not gathers:
             raise ValueError(f"Input {end[1]} of node {end[0]} has more than one connection")
         seen.add(end)
+
+
+def is_passed_on(kind: str, field: str) -> bool:
+    """Whether an input of a node of type `kind` is one of the workflow that it calls."""
+    return kind == CALL_SAVED_WORKFLOW and field.startswith(CALL_INPUT)
 
 
 class _OutputTypes:

@@ -198,6 +198,17 @@ class AsyncInvocationContext:
         """Id of the prepared node: the same at every run of this session."""
         return self.scope.node_id
 
+    async def call_saved_workflow(self, workflow_id: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Run a saved workflow as a part of this session; its results by name.
+
+        Raises:
+            NotFound: there is no such workflow.
+            InvalidInput: it cannot be called, or calls go too deep.
+        """
+        if self.scope.call_workflow is None:
+            raise NotAvailableHere("A workflow can only be called while a session runs.")
+        return await self.scope.call_workflow(workflow_id, inputs)
+
 
 class _Waiting:
     """Runs coroutines on the loop from a worker thread and waits for them."""

@@ -6,7 +6,7 @@ Image names are made from session, node and a running index, so a node that runs
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +48,11 @@ class ProgressImage:
 
     width: int
     height: int
-    dataURL: str  # noqa: N815 the wire's name
+    dataURL: str
 
+
+WorkflowCaller = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Runs a saved workflow by id with values for its inputs; gives its results by name."""
 
 ProgressSink = Callable[[str, float | None, ProgressImage | None], None]
 """Called with message, share done (0 to 1, or None) and preview. May be called from any thread."""
@@ -68,6 +71,7 @@ class InvocationScope:
     graph_json: Callable[[], str | None] = lambda: None
     workflow_json: str | None = None
     progress: ProgressSink = lambda message, percentage, image: None
+    call_workflow: WorkflowCaller | None = None
     cancel: CancelFlag = field(default_factory=CancelFlag)
     _images_named: int = 0
 
