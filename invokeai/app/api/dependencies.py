@@ -7,15 +7,22 @@ from fastapi import Depends, Request
 
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
+from invokeai.app.services.boards.board_images import BoardImagesService
+from invokeai.app.services.boards.board_records import BoardRecords
 from invokeai.app.services.client_state.client_state import ClientStateService
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
 from invokeai.app.services.events.events import EventService
 from invokeai.app.services.fonts.font_library import FontLibrary
+from invokeai.app.services.gallery.gallery import GalleryService
+from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.registry import load_providers
+from invokeai.app.services.image_records.image_record_store import ImageRecordStore
+from invokeai.app.services.image_records.image_record_store import ImageRecordStore
+from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
 from invokeai.app.services.library_defaults.default_library import sync_default_library
 from invokeai.app.services.library_defaults.library_facts import load_facts
@@ -62,12 +69,15 @@ class ApiDependencies:
             image_generation=generation,
             model_manager=await model_manager(config, database, events, generation),
             database=database,
+            images=ImageService(DiskImageFileStorage(outputs / "images"), ImageRecordStore(database), pixels),
             tensors=tensors,
             events=events,
             client_state=ClientStateService(database),
             workflows=WorkflowService(WorkflowRecordStore(database), thumbnails, events),
             style_presets=StylePresetService(StylePresetRecords(database), pictures),
             system_prompts=SystemPromptService(SystemPromptRecords(database)),
+            board_images=BoardImagesService(BoardRecords(database)),
+            gallery=GalleryService(ImageRecordStore(database)),
             runtime_settings=RuntimeSettings(config, database, facts),
             prompt_expansion=PromptExpansion(),
             fonts=FontLibrary(config.root_path / "fonts"),
@@ -86,6 +96,7 @@ class ApiDependencies:
         """Drain what runs, then close in the opposite order of building."""
         await services.session_processor.stop()
         await services.image_generation.aclose()
+        services.images.close()
         await services.database.close()
 
 

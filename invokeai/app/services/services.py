@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
+    from invokeai.app.services.boards.board_images import BoardImagesService
     from invokeai.app.services.client_state.client_state import ClientStateService
     from invokeai.app.services.config.config import AppConfig
     from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
     from invokeai.app.services.events.events import EventService
     from invokeai.app.services.fonts.font_library import FontLibrary
+    from invokeai.app.services.gallery.gallery import GalleryService
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+    from invokeai.app.services.images.images import ImageService
     from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
     from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
     from invokeai.app.services.prompts.prompt_expansion import PromptExpansion
@@ -36,6 +39,7 @@ class Services:
     config: AppConfig
     database: Database
     events: EventService
+    images: ImageService
     tensors: TensorStore
     provider_credentials: ProviderCredentialsStore
     image_generation: ImageServiceManager
@@ -44,6 +48,8 @@ class Services:
     workflows: WorkflowService
     style_presets: StylePresetService
     system_prompts: SystemPromptService
+    board_images: BoardImagesService
+    gallery: GalleryService
     runtime_settings: RuntimeSettings
     prompt_expansion: PromptExpansion
     fonts: FontLibrary
