@@ -37,9 +37,11 @@ def routers() -> list[APIRouter]:
     """Every router below `/api`."""
     from invokeai.app.api.routers.app_info import app_info_router
     from invokeai.app.api.routers.auth import auth_router
+    from invokeai.app.api.routers.board_images import board_images_router
     from invokeai.app.api.routers.client_state import client_state_router
     from invokeai.app.api.routers.custom_nodes import custom_nodes_router
     from invokeai.app.api.routers.external_providers import external_providers_router
+    from invokeai.app.api.routers.gallery import gallery_router
     from invokeai.app.api.routers.image_generation import image_generation_router
     from invokeai.app.api.routers.image_moves import image_moves_router
     from invokeai.app.api.routers.invocation_cache import invocation_cache_router
@@ -51,14 +53,17 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.system_prompts import system_prompts_router
     from invokeai.app.api.routers.utilities import utilities_router
     from invokeai.app.api.routers.videos import videos_router
+    from invokeai.app.api.routers.virtual_boards import virtual_boards_router
     from invokeai.app.api.routers.workflows import workflows_router
 
     return [
         app_info_router,
         auth_router,
+        board_images_router,
         client_state_router,
         custom_nodes_router,
         external_providers_router,
+        gallery_router,
         image_generation_router,
         image_moves_router,
         invocation_cache_router,
@@ -70,6 +75,7 @@ def routers() -> list[APIRouter]:
         system_prompts_router,
         utilities_router,
         videos_router,
+        virtual_boards_router,
         workflows_router,
     ]
 
