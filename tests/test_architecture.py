@@ -13,8 +13,8 @@ import invokeai
 PACKAGE = Path(invokeai.__file__).parent
 HEAVY = {"torch", "numpy", "cv2", "boto3", "diffusers", "transformers", "scipy"}
 """May be imported at module level below `invokeai/backend` only."""
-SLOW_TO_START = {*HEAVY, "httpx", "aiohttp", "dynamicprompts", "jinja2", "invokeai.backend"}
-"""Must not be loaded by a server that has just started."""
+SLOW_TO_START = {*HEAVY, "httpx", "dynamicprompts", "jinja2", "invokeai.backend"}
+"""Must not be loaded by a server that has just started. (aiohttp, where installed, is loaded by socket.io itself.)"""
 LAYOUT = {"utils", "helpers", "manager"}
 
 
