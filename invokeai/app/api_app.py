@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 
 from invokeai.app.api.compression import GzipJson
 from invokeai.app.api.dependencies import ApiDependencies
@@ -13,6 +14,7 @@ from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openapi import add_openapi_route
 from invokeai.app.api.openapi_cache import OpenApiCache
 from invokeai.app.api.sockets import Sockets
+from invokeai.app.api.validation_answer import answer_validation_error
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.shared import errors
 from invokeai.app.services.shared.database.base import DatabaseConflict, DatabaseRejected, DatabaseUnavailable
@@ -38,6 +40,7 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.app_info import app_info_router
     from invokeai.app.api.routers.auth import auth_router
     from invokeai.app.api.routers.board_images import board_images_router
+    from invokeai.app.api.routers.boards import boards_router
     from invokeai.app.api.routers.client_state import client_state_router
     from invokeai.app.api.routers.custom_nodes import custom_nodes_router
     from invokeai.app.api.routers.external_providers import external_providers_router
@@ -48,6 +51,7 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.model_install import model_install_router
     from invokeai.app.api.routers.model_manager import model_manager_router
     from invokeai.app.api.routers.model_relationships import model_relationships_router
+    from invokeai.app.api.routers.recall_parameters import recall_parameters_router
     from invokeai.app.api.routers.session_queue import session_queue_router
     from invokeai.app.api.routers.style_presets import style_presets_router
     from invokeai.app.api.routers.system_prompts import system_prompts_router
@@ -60,6 +64,7 @@ def routers() -> list[APIRouter]:
         app_info_router,
         auth_router,
         board_images_router,
+        boards_router,
         client_state_router,
         custom_nodes_router,
         external_providers_router,
@@ -70,6 +75,7 @@ def routers() -> list[APIRouter]:
         model_install_router,
         model_manager_router,
         model_relationships_router,
+        recall_parameters_router,
         session_queue_router,
         style_presets_router,
         system_prompts_router,
@@ -106,6 +112,7 @@ def create_app(config: AppConfig) -> FastAPI:
     app.add_middleware(BodyLimit, max_request_bytes=config.max_request_bytes, max_upload_bytes=config.max_upload_bytes)
     for error, status in STATUS_OF_ERROR.items():
         app.add_exception_handler(error, _answer(status))
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
     for router in routers():
         app.include_router(router, prefix="/api")
     add_openapi_route(app, OpenApiCache(config.under_root(Path("cache"))))

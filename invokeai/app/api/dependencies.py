@@ -9,6 +9,7 @@ from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
 from invokeai.app.services.boards.board_images import BoardImagesService
 from invokeai.app.services.boards.board_records import BoardRecords
+from invokeai.app.services.boards.board_service import BoardService
 from invokeai.app.services.client_state.client_state import ClientStateService
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
@@ -21,7 +22,6 @@ from invokeai.app.services.image_providers.image_service_manager import ImageSer
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.registry import load_providers
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
-from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
 from invokeai.app.services.library_defaults.default_library import sync_default_library
@@ -31,6 +31,7 @@ from invokeai.app.services.model_manager.dummy_model_manager import DummyModelMa
 from invokeai.app.services.model_manager.external_models import ExternalModels
 from invokeai.app.services.model_manager.model_relationships import ModelRelationships
 from invokeai.app.services.prompts.prompt_expansion import PromptExpansion
+from invokeai.app.services.recall.recall_parameters import RecallService
 from invokeai.app.services.services import Services
 from invokeai.app.services.session_processor.session_processor import SessionProcessor
 from invokeai.app.services.session_queue.session_queue import SessionQueue
@@ -63,20 +64,24 @@ class ApiDependencies:
         pictures = LibraryFileStore(outputs / "style_presets", pixels)
         credentials = ProviderCredentialsStore(config)
         generation = image_generation(config, database, credentials)
+        images = ImageService(DiskImageFileStorage(outputs / "images"), ImageRecordStore(database), pixels)
+        boards, state = BoardRecords(database), ClientStateService(database)
         services = Services(
             config=config,
             provider_credentials=credentials,
             image_generation=generation,
             model_manager=await model_manager(config, database, events, generation),
             database=database,
-            images=ImageService(DiskImageFileStorage(outputs / "images"), ImageRecordStore(database), pixels),
+            images=images,
             tensors=tensors,
             events=events,
-            client_state=ClientStateService(database),
+            client_state=state,
+            recall=RecallService(state, events, images),
             workflows=WorkflowService(WorkflowRecordStore(database), thumbnails, events),
             style_presets=StylePresetService(StylePresetRecords(database), pictures),
             system_prompts=SystemPromptService(SystemPromptRecords(database)),
-            board_images=BoardImagesService(BoardRecords(database)),
+            boards=BoardService(boards, images),
+            board_images=BoardImagesService(boards),
             gallery=GalleryService(ImageRecordStore(database)),
             runtime_settings=RuntimeSettings(config, database, facts),
             prompt_expansion=PromptExpansion(),

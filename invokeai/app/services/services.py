@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
     from invokeai.app.services.boards.board_images import BoardImagesService
+    from invokeai.app.services.boards.board_service import BoardService
     from invokeai.app.services.client_state.client_state import ClientStateService
     from invokeai.app.services.config.config import AppConfig
     from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
     from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
     from invokeai.app.services.prompts.prompt_expansion import PromptExpansion
+    from invokeai.app.services.recall.recall_parameters import RecallService
     from invokeai.app.services.session_processor.session_processor import SessionProcessor
     from invokeai.app.services.session_queue.session_queue import SessionQueue
     from invokeai.app.services.shared.database.base import Database
@@ -48,6 +50,8 @@ class Services:
     workflows: WorkflowService
     style_presets: StylePresetService
     system_prompts: SystemPromptService
+    recall: RecallService
+    boards: BoardService
     board_images: BoardImagesService
     gallery: GalleryService
     runtime_settings: RuntimeSettings

@@ -72,7 +72,9 @@ async def delete_board(
     include_images: Annotated[bool | None, Query(description="Delete its pictures too.")] = False,
 ) -> DeleteBoardResult:
     """Delete a board, with or without its pictures."""
-    return await services.boards.delete(board_id, bool(include_images))
+    result = await services.boards.delete(board_id, bool(include_images))
+    services.invocation_cache.forget(result.deleted_images)
+    return result
 
 
 @boards_router.get("/{board_id}/image_names", operation_id="list_all_board_image_names")

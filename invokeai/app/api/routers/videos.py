@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Cookie, Form, Path, Query, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
+from invokeai.app.services.images.image_results import WorkflowAndGraphResponse
 from invokeai.app.services.shared.errors import NotFound, UnsupportedMedia
 from invokeai.app.services.shared.pagination import OffsetPaginatedResults, SQLiteDirection
 
@@ -125,19 +126,6 @@ class RemoveVideosFromBoardResult(BaseModel):
     removed_videos: list[str]
 
 
-class MetadataField(BaseModel):
-    """Metadata: any members."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class WorkflowAndGraphResponse(BaseModel):
-    """Workflow and graph as JSON texts."""
-
-    workflow: str | None
-    graph: str | None
-
-
 @videos_router.post("/upload", operation_id="upload_video", status_code=201, responses={415: {}})
 async def upload_video(
     file: UploadFile,
@@ -184,7 +172,7 @@ async def delete_uncategorized_videos() -> DeleteVideosResult:
 
 
 @videos_router.get("/i/{video_name}/metadata", operation_id="get_video_metadata")
-async def get_video_metadata(video_name: VideoName) -> MetadataField | None:
+async def get_video_metadata(video_name: VideoName) -> dict[str, Any] | None:
     """Not found."""
     _not_found()
 

@@ -9,7 +9,8 @@ from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.routers.gallery import with_kinds
 from invokeai.app.api.routers.gallery_parameters import Categories, OrderDir, SearchTerm, StarredFirst
 from invokeai.app.services.gallery.gallery import GalleryQuery
-from invokeai.app.services.gallery.gallery_models import GalleryItemNamesResult, ImageNamesResult, VirtualSubBoardDTO
+from invokeai.app.services.gallery.gallery_models import GalleryItemNamesResult, VirtualSubBoardDTO
+from invokeai.app.services.images.image_results import ImageNamesResult
 from invokeai.app.services.shared.pagination import SQLiteDirection
 
 virtual_boards_router = APIRouter(prefix="/v1/virtual_boards", tags=["virtual_boards"])

@@ -1,7 +1,6 @@
 """Boards. A picture is on at most one board; the id `none` stands for pictures on no board."""
 
 from collections.abc import Sequence
-from typing import Protocol
 from uuid import uuid4
 
 from invokeai.app.services.boards.board_models import (
@@ -15,6 +14,7 @@ from invokeai.app.services.boards.board_models import (
 )
 from invokeai.app.services.boards.board_records import BoardRecords
 from invokeai.app.services.image_records.image_kinds import ImageCategory
+from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.shared.database.base import Row
 from invokeai.app.services.shared.errors import InvalidInput, NotFound
 from invokeai.app.services.shared.pagination import OffsetPaginatedResults, SQLiteDirection
@@ -24,17 +24,10 @@ SYSTEM_USER = "system"
 _MISSING = "Board not found"
 
 
-class ImageDeletion(Protocol):
-    """What boards need of the image service."""
-
-    async def delete(self, image_names: Sequence[str], /) -> Sequence[str]:
-        """Delete pictures; the names of those that are gone now."""
-
-
 class BoardService:
     """Boards of the users."""
 
-    def __init__(self, records: BoardRecords, images: ImageDeletion) -> None:
+    def __init__(self, records: BoardRecords, images: ImageService) -> None:
         self._records = records
         self._images = images
 
@@ -97,22 +90,17 @@ class BoardService:
         return names
 
     async def delete(self, board_id: str, include_images: bool = False) -> DeleteBoardResult:
-        """Remove a board and, if asked, its pictures; else these are on no board afterwards. Raises NotFound."""
-        deleted: list[str] = []
-        failed: list[str] = []
-        if include_images:
-            names = await self.get_image_names(board_id)
-            deleted = list(await self._images.delete(names))
-            failed = sorted(set(names) - set(deleted))
+        """Remove a board and, if asked, its pictures; else these are on no board afterwards.
+
+        Raises NotFound. One round trip, two with the pictures.
+        """
+        if board_id == UNCATEGORISED:
+            raise NotFound(_MISSING)
+        deleted = (await self._images.delete_on_board(board_id)).deleted_images if include_images else []
         left = await self._records.delete(board_id)
         if left is None:
             raise NotFound(_MISSING)
-        return DeleteBoardResult(
-            board_id=board_id,
-            deleted_board_images=[] if include_images else left,
-            deleted_images=deleted,
-            failed_images=failed,
-        )
+        return DeleteBoardResult(board_id=board_id, deleted_board_images=left, deleted_images=deleted)
 
 
 def _check_name(board_name: str) -> None:

@@ -56,14 +56,6 @@ class GalleryItemNamesResult(BaseModel):
     total_count: int
 
 
-class ImageNamesResult(BaseModel):
-    """Names of pictures in order; how many are starred, and how many there are."""
-
-    image_names: list[str]
-    starred_count: int
-    total_count: int
-
-
 class VirtualSubBoardDTO(BaseModel):
     """The pictures of a day (UTC), shown like a board. Assets are those of every category but `general`."""
 

@@ -1,17 +1,22 @@
 """Boards and the pictures on them, over HTTP."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from invokeai.app.api.routers.board_images import board_images_router
 from invokeai.app.api.routers.boards import boards_router
 from invokeai.app.services.boards.board_images import BoardImagesService
 from invokeai.app.services.boards.board_records import BoardRecords
 from invokeai.app.services.boards.board_service import BoardService
-from invokeai.app.services.shared.database.base import Database, Statement
+from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
+from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
+from invokeai.app.services.image_records.image_record_store import ImageRecordStore
+from invokeai.app.services.images.images import ImageService
+from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
 from tests.app.api.library_api import LibraryApi, library_api
 
 _INSERT = (
@@ -20,16 +25,9 @@ _INSERT = (
 )
 
 
-class Deletion:
-    """Deletes rows of pictures, as the image service does, except those whose name begins with `stuck`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def delete(self, image_names: Sequence[str], /) -> Sequence[str]:
-        gone = [name for name in image_names if not name.startswith("stuck")]
-        await self._database.batch([Statement("DELETE FROM images WHERE image_name = ?", (name,)) for name in gone])
-        return gone
+def _images(made: Any) -> ImageService:
+    files = DiskImageFileStorage(made.config.root / "images")
+    return ImageService(files, ImageRecordStore(made.database), 1_000_000)
 
 
 @pytest.fixture
@@ -37,10 +35,13 @@ async def api(tmp_path: Path) -> AsyncIterator[LibraryApi]:
     async with library_api(
         tmp_path,
         [boards_router, board_images_router],
-        boards=lambda made: BoardService(BoardRecords(made.database), Deletion(made.database)),
+        images=_images,
+        boards=lambda made: BoardService(BoardRecords(made.database), made.images),
+        invocation_cache=lambda made: InvocationCache(16),
         board_images=lambda made: BoardImagesService(BoardRecords(made.database)),
     ) as studio:
         yield studio
+        studio.services.images.close()
 
 
 async def add_image(
@@ -185,13 +186,23 @@ async def test_deleting_a_board_keeps_its_pictures(api: LibraryApi) -> None:
 
 async def test_deleting_a_board_with_its_pictures(api: LibraryApi) -> None:
     board = await make(api)
-    for number, name in enumerate(("a.png", "b.png", "stuck.png")):
-        await add_image(api, name, number)
-    await move(api, board, "a.png", "stuck.png")
-    result = await api.json("DELETE", f"/v1/boards/{board}?include_images=true")
-    assert (result["deleted_images"], result["failed_images"]) == (["a.png"], ["stuck.png"])
-    assert result["deleted_board_images"] == []
-    assert sorted(await api.json("GET", "/v1/boards/none/image_names")) == ["b.png", "stuck.png"]
+    stored = await api.services.images.create(
+        Image.new("RGB", (8, 8)), image_origin=ResourceOrigin.INTERNAL, image_category=ImageCategory.GENERAL
+    )
+    await add_image(api, "b.png", 1)
+    await move(api, board, stored.image_name)
+    with api.database.counted() as trips:
+        result = await api.json("DELETE", f"/v1/boards/{board}?include_images=true")
+    assert trips.count == 2
+    assert (result["deleted_images"], result["deleted_board_images"]) == ([stored.image_name], [])
+    assert await api.json("GET", "/v1/boards/none/image_names") == ["b.png"]
+    assert [path for path in (api.root / "images").rglob("*") if path.is_file()] == []
+
+
+async def test_uncategorised_is_no_board_that_can_be_deleted(api: LibraryApi) -> None:
+    await add_image(api, "a.png", 1)
+    await api.refusal("DELETE", "/v1/boards/none?include_images=true", 404)
+    assert await api.json("GET", "/v1/boards/none/image_names") == ["a.png"]
 
 
 async def test_unknown_boards_are_404_and_nothing_moves(api: LibraryApi) -> None:
