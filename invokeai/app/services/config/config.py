@@ -52,7 +52,7 @@ class AppConfig(BaseSettings):
         default="auto", description="Local models: auto looks for torch."
     )
 
-    max_concurrent_sessions: int = Field(default=16, ge=1, le=1024, description="Sessions that run side by side.")
+    max_concurrent_sessions: int = Field(default=64, ge=1, le=1024, description="Sessions that run side by side.")
     max_queue_size: int = Field(default=10_000, ge=1, description="Pending items a queue may hold.")
     max_queue_history: int | None = Field(default=None, ge=0, description="Ended items kept; None keeps all.")
     lease_seconds: float = Field(
