@@ -1,5 +1,6 @@
 """JSON answers built by a service: plain values to bytes, without another pass through a model."""
 
+import json
 from typing import Any
 
 import orjson
@@ -12,5 +13,8 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """The content as JSON bytes."""
-        return orjson.dumps(content)
+        """The content as JSON bytes; what orjson refuses (halves of characters) goes out escaped."""
+        try:
+            return orjson.dumps(content)
+        except TypeError:
+            return json.dumps(content).encode()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from invokeai.app.services.shared.errors import TooLarge
+from invokeai.app.services.shared.errors import InvalidInput, TooLarge
 
 if TYPE_CHECKING:
     from invokeai.app.services.session_queue.queue_models import Batch, BatchDatum
@@ -40,12 +40,13 @@ def new_items(batch: Batch, at_most: int) -> list[str]:
 
     Raises:
         TooLarge: the values of one item do not fit into one text.
+        InvalidInput: a value cannot be stored.
     """
     texts: list[str] = []
     current: list[bytes] = []
     size = 0
     for values in itertools.islice(item_values(batch), at_most):
-        item = orjson.dumps({"s": str(uuid.uuid4()), "f": orjson.dumps(values).decode()})
+        item = orjson.dumps({"s": str(uuid.uuid4()), "f": json_bytes("batch data", values).decode()})
         if len(item) > MAX_PARAMETER_BYTES:
             raise TooLarge(
                 f"The batch values of one item have {len(item):,} bytes; at most {MAX_PARAMETER_BYTES:,} can be stored."
@@ -57,6 +58,18 @@ def new_items(batch: Batch, at_most: int) -> list[str]:
         size += len(item) + 1
     texts.append(_json_list(current))
     return texts
+
+
+def json_bytes(what: str, value: Any) -> bytes:
+    """`value` as JSON.
+
+    Raises:
+        InvalidInput: it holds what JSON cannot carry or what is nested too deep; `what` names it.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise InvalidInput(f"The {what} cannot be stored as JSON: {error}.") from None
 
 
 def _json_list(items: list[bytes]) -> str:

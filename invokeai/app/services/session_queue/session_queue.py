@@ -10,10 +10,8 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-import orjson
-
 from invokeai.app.services.events.events import EventService
-from invokeai.app.services.session_queue.batch_items import count_items, new_items
+from invokeai.app.services.session_queue.batch_items import count_items, json_bytes, new_items
 from invokeai.app.services.session_queue.batch_plans import BatchPlans
 from invokeai.app.services.session_queue.item_views import item_view, summary_view
 from invokeai.app.services.session_queue.queue_events import (
@@ -28,7 +26,8 @@ from invokeai.app.services.session_queue.queue_models import Batch
 from invokeai.app.services.session_queue.queue_records import Changes, NewBatch, SessionQueueRecords
 from invokeai.app.services.session_queue.status_counts import totals_by_status
 from invokeai.app.services.shared.database.base import MAX_VALUE_BYTES, Database, Row
-from invokeai.app.services.shared.errors import Conflict, NotFound, TooLarge
+from invokeai.app.services.shared.errors import Conflict, InvalidInput, NotFound, TooLarge
+from invokeai.app.services.shared.graph import Graph
 
 DEFAULT_QUEUE = "default"
 
@@ -75,9 +74,10 @@ class SessionQueue:
 
         Raises:
             TooLarge: the graph, the workflow or the values of an item do not fit into the database.
+            InvalidInput: they hold what cannot be stored.
             Conflict: the queue is full.
         """
-        graph = batch.graph.model_dump(mode="json")
+        graph = _plain(batch.graph)
         new = NewBatch(
             batch_id=batch.batch_id,
             queue_id=queue_id,
@@ -289,8 +289,15 @@ def _not_found(queue_id: str, item_id: int) -> NotFound:
     return NotFound(f"Queue item with id {item_id} not found in queue {queue_id}")
 
 
+def _plain(graph: Graph) -> dict[str, Any]:
+    try:
+        return graph.model_dump(mode="json")
+    except ValueError as error:
+        raise InvalidInput(f"The graph cannot be stored as JSON: {error}.") from None
+
+
 def _stored(what: str, value: Any) -> str:
-    text = orjson.dumps(value)
+    text = json_bytes(what, value)
     if len(text) > MAX_VALUE_BYTES:
         raise TooLarge(f"The {what} has {len(text):,} bytes as JSON; at most {MAX_VALUE_BYTES:,} can be stored.")
     return text.decode()

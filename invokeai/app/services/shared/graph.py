@@ -35,9 +35,14 @@ def parse_node(value: Any) -> Any:
         raise PydanticCustomError(
             "union_tag_invalid",
             "Input tag '{tag}' found using {discriminator} does not match any of the expected tags: {expected_tags}",
-            {"discriminator": "'type'", "tag": str(node_type), "expected_tags": known},
+            {"discriminator": "'type'", "tag": _printable(node_type), "expected_tags": known},
         )
     return cls.model_validate(value)
+
+
+def _printable(value: Any) -> str:
+    """As text that can be encoded; halves of characters become question marks."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _node_json(node: Any) -> dict[str, Any]:
@@ -87,6 +92,8 @@ class Graph(BaseModel):
     def _name_nodes(cls, value: Any) -> Any:
         """A node without an id of its own takes the one that it is filed under."""
         if isinstance(value, dict) and isinstance(value.get("nodes"), dict):
+            if any(_printable(key) != key for key in value["nodes"]):
+                raise ValueError("The id of a node holds half a character")
             nodes = {
                 key: {**node, "id": key} if isinstance(node, dict) and "id" not in node else node
                 for key, node in value["nodes"].items()

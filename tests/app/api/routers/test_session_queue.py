@@ -86,6 +86,43 @@ async def test_too_large_requests_are_refused(studio: ServedStudio) -> None:
     assert (await studio.http.put(f"{QUEUE}/clear")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "value",
+    [r'"\ud800"', "1" + "0" * 30, "[" * 300 + "]" * 300, "[" * 100_000, '{"a":' * 600 + "1" + "}" * 600],
+    ids=["half a character", "huge number", "deep list", "endless list", "deep object"],
+)
+@pytest.mark.parametrize("place", ["node", "data", "workflow"])
+async def test_values_that_cannot_be_stored_are_refused(studio: ServedStudio, value: str, place: str) -> None:
+    node, data, workflow = '{"type": "collect"}', "", ""
+    if place == "node":
+        node = '{"type": "collect", "collection": [' + value + "]}"
+    elif place == "data":
+        data = '"data": [[{"node_path": "n", "field_name": "item", "items": [' + value + "]}]],"
+    else:
+        workflow = '"workflow": {"a": ' + value + "},"
+    body = '{"batch": {' + data + workflow + '"runs": 1, "graph": {"nodes": {"n": ' + node + '}, "edges": []}}}'
+    answer = await studio.http.post(
+        f"{QUEUE}/enqueue_batch", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (400, 422), answer.text[:300]
+    assert answer.json()["detail"]
+    assert (await studio.http.get(f"{QUEUE}/status")).json()["queue"]["total"] == 0
+
+
+async def test_half_a_character_in_an_id_is_refused_in_words(studio: ServedStudio) -> None:
+    body = r'{"batch": {"runs": 1, "graph": {"nodes": {"\ud800": {"type": "no\ud800"}}, "edges": []}}}'
+    headers = {"content-type": "application/json"}
+    answer = await studio.http.post(f"{QUEUE}/enqueue_batch", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert (await studio.http.get(f"{QUEUE}/b/%ED%A0%80/status")).status_code in (200, 422)
+
+
+async def test_a_large_wrong_request_is_not_echoed(studio: ServedStudio) -> None:
+    answer = await studio.enqueue(batch_of({"n": {"type": "test_add", "a": "x" * 1_000_000}}))
+    assert answer.status_code == 422
+    assert len(answer.content) < 10_000
+
+
 @pytest.mark.parametrize("item_id", [2**63, 2**64, 10**30, -(10**30)])
 async def test_ids_over_64_bits_are_refused(studio: ServedStudio, item_id: int) -> None:
     calls = [
