@@ -45,8 +45,10 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.custom_nodes import custom_nodes_router
     from invokeai.app.api.routers.external_providers import external_providers_router
     from invokeai.app.api.routers.gallery import gallery_router
+    from invokeai.app.api.routers.image_files import image_files_router
     from invokeai.app.api.routers.image_generation import image_generation_router
     from invokeai.app.api.routers.image_moves import image_moves_router
+    from invokeai.app.api.routers.images import images_router
     from invokeai.app.api.routers.invocation_cache import invocation_cache_router
     from invokeai.app.api.routers.model_install import model_install_router
     from invokeai.app.api.routers.model_manager import model_manager_router
@@ -69,8 +71,10 @@ def routers() -> list[APIRouter]:
         custom_nodes_router,
         external_providers_router,
         gallery_router,
+        image_files_router,
         image_generation_router,
         image_moves_router,
+        images_router,
         invocation_cache_router,
         model_install_router,
         model_manager_router,

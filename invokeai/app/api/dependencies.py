@@ -10,6 +10,7 @@ from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
 from invokeai.app.services.boards.board_images import BoardImagesService
 from invokeai.app.services.boards.board_records import BoardRecords
 from invokeai.app.services.boards.board_service import BoardService
+from invokeai.app.services.bulk_download.bulk_download import BulkDownloadService
 from invokeai.app.services.client_state.client_state import ClientStateService
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
@@ -73,6 +74,7 @@ class ApiDependencies:
             model_manager=await model_manager(config, database, events, generation),
             database=database,
             images=images,
+            bulk_download=BulkDownloadService(outputs / "downloads", images.files, images.records, events),
             tensors=tensors,
             events=events,
             client_state=state,
@@ -101,6 +103,7 @@ class ApiDependencies:
         """Drain what runs, then close in the opposite order of building."""
         await services.session_processor.stop()
         await services.image_generation.aclose()
+        await services.bulk_download.close()
         services.images.close()
         await services.database.close()
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.app_info.runtime_settings import RuntimeSettings
     from invokeai.app.services.boards.board_images import BoardImagesService
     from invokeai.app.services.boards.board_service import BoardService
+    from invokeai.app.services.bulk_download.bulk_download import BulkDownloadService
     from invokeai.app.services.client_state.client_state import ClientStateService
     from invokeai.app.services.config.config import AppConfig
     from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
@@ -42,6 +43,7 @@ class Services:
     database: Database
     events: EventService
     images: ImageService
+    bulk_download: BulkDownloadService
     tensors: TensorStore
     provider_credentials: ProviderCredentialsStore
     image_generation: ImageServiceManager

@@ -65,6 +65,14 @@ class NameAndBoard:
     board_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class CategorisedName:
+    """A picture and its category."""
+
+    image_name: str
+    image_category: str
+
+
 class ImageRecordStore:
     """The table `images`."""
 
@@ -237,10 +245,22 @@ class ImageRecordStore:
         """The pictures among `image_names` that have a record. One round trip."""
         return _names_and_boards(await self._database.fetch(sql.SELECT_BOARDS_OF, _json(image_names)))
 
-    async def board_exists(self, board_id: str) -> bool:
-        """Whether the board is there. One round trip."""
-        found = "SELECT 1 AS found FROM boards WHERE board_id = ? AND deleted_at IS NULL"
-        return await self._database.fetch_one(found, board_id) is not None
+    async def categories_of(self, image_names: Sequence[str], board_id: str | None = None) -> list[CategorisedName]:
+        """The pictures named, or those of the board (`none`: of no board), with their category. One round trip."""
+        if board_id is None:
+            rows = await self._database.fetch(sql.SELECT_CATEGORIES_OF, _json(image_names))
+        elif board_id == sql.UNCATEGORIZED:
+            rows = await self._database.fetch(sql.SELECT_CATEGORIES_UNCATEGORIZED)
+        else:
+            rows = await self._database.fetch(sql.SELECT_CATEGORIES_ON_BOARD, board_id)
+        return [CategorisedName(_text(row, "image_name"), _text(row, "image_category")) for row in rows]
+
+    async def board_name(self, board_id: str) -> str | None:
+        """The board's name (`none` has one too), or None when there is no such board. One round trip."""
+        if board_id == sql.UNCATEGORIZED:
+            return "Uncategorized"
+        row = await self._database.fetch_one(sql.SELECT_BOARD_NAME, board_id)
+        return _text(row, "board_name") if row else None
 
 
 def _json(names: Sequence[str]) -> str:

@@ -63,6 +63,15 @@ DELETE_INTERMEDIATES = f"DELETE FROM images WHERE is_intermediate = 1 RETURNING 
 COUNT_INTERMEDIATES = "SELECT coalesce(sum(images), 0) AS total FROM image_counts WHERE is_intermediate = 1"
 SELECT_METADATA = "SELECT metadata FROM images WHERE image_name = ?"
 
+SELECT_CATEGORIES_OF = f"SELECT image_name, image_category FROM images WHERE {_NAMED}"
+SELECT_CATEGORIES_ON_BOARD = """
+SELECT image_name, image_category FROM images WHERE board_id = ? AND is_intermediate = 0
+"""
+SELECT_CATEGORIES_UNCATEGORIZED = """
+SELECT image_name, image_category FROM images WHERE board_id IS NULL AND is_intermediate = 0
+"""
+SELECT_BOARD_NAME = "SELECT board_name FROM boards WHERE board_id = ? AND deleted_at IS NULL"
+
 BOARD_SUMMARY_COLUMNS = """
 (SELECT coalesce(sum(c.images), 0) FROM image_counts AS c
   WHERE c.board_id = boards.board_id AND c.is_intermediate = 0 AND c.image_category = 'general') AS image_count,

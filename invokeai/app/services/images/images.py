@@ -23,6 +23,7 @@ from invokeai.app.services.image_files.png_chunks import GRAPH, METADATA, WORKFL
 from invokeai.app.services.image_records.image_dto import ImageDTO
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore, NameAndBoard, NewImage
+from invokeai.app.services.image_records.image_sql import UNCATEGORIZED
 from invokeai.app.services.images.embedded_texts import metadata_text, parse_object, unbelievable
 from invokeai.app.services.images.image_results import (
     DeleteImagesResult,
@@ -116,7 +117,8 @@ class ImageService:
             UnsupportedMedia: no picture, or a broken one. TooLarge: too many pixels.
         """
         recorded = metadata_text(metadata) if metadata is not None else None
-        if board_id is not None and not await self.records.board_exists(board_id):
+        board_id = None if board_id == UNCATEGORIZED else board_id
+        if board_id is not None and await self.records.board_name(board_id) is None:
             raise NotFound(f"There is no board {board_id[:80]}.")
 
         def encode() -> EncodedPicture:
@@ -158,8 +160,11 @@ class ImageService:
 
     async def get_dtos(self, image_names: Sequence[str]) -> list[ImageDTO]:
         """ImageDTOs in the order asked for, without those that are unknown. One round trip."""
-        texts = await self.records.get_many_json([validate_name(name) for name in image_names])
-        return [ImageDTO.model_validate_json(text) for text in texts]
+        return [ImageDTO.model_validate_json(text) for text in await self.get_many_json(image_names)]
+
+    async def get_many_json(self, image_names: Sequence[str]) -> list[str]:
+        """ImageDTOs as JSON texts, in the order asked for, without those that are unknown. One round trip."""
+        return await self.records.get_many_json([validate_name(name) for name in image_names])
 
     async def get_bytes(self, image_name: str) -> bytes:
         """The picture's file. No round trip to the database. Raises NotFound."""
@@ -238,6 +243,13 @@ class ImageService:
         """Delete the pictures. One round trip."""
         deleted = await self.records.delete([validate_name(name) for name in image_names])
         return await self._deleted(deleted, image_names)
+
+    async def delete_one(self, image_name: str) -> DeleteImagesResult:
+        """Delete the picture. One round trip. Raises NotFound."""
+        result = await self.delete([image_name])
+        if result.failed_images:
+            raise _missing(image_name)
+        return result
 
     async def delete_on_board(self, board_id: str) -> DeleteImagesResult:
         """Delete a board's pictures; `none`: the uncategorised ones, without intermediates. One round trip."""
