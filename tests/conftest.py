@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
+from invokeai.app.services.image_files.image_file_storage import ImageFileStorage
+from invokeai.app.services.image_files.image_files_r2 import R2ImageFileStorage
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.database.d1 import D1Database
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from invokeai.app.services.shared.objects.s3_objects import S3Objects
 from tests.cloud.d1_gateway import D1Gateway
+from tests.cloud.s3_server import S3Server, refuse_what_r2_lacks
 from tests.studio_process import StudioProcess
 
 
@@ -39,3 +44,24 @@ async def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     await database.migrate()
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A real S3 server; each test takes a bucket of its own."""
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["disk", "r2"])
+async def any_image_files(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ImageFileStorage]:
+    """Every ImageFileStorage in turn, empty."""
+    if request.param == "disk":
+        yield DiskImageFileStorage(tmp_path / "outputs")
+        return
+    settings = request.getfixturevalue("s3_server").new_bucket()
+    objects = refuse_what_r2_lacks(S3Objects(settings))
+    files = R2ImageFileStorage("", "", "", "", objects=objects)
+    yield files
+    await files.close()

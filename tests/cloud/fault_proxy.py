@@ -88,12 +88,14 @@ class FaultProxy:
         if fault.kind == "silence":
             await asyncio.sleep(fault.seconds)
         answer = None if fault.kind in ("reset before", "silence") else await self._forward(request, body)
+        assert request.transport is not None
         if answer is not None and fault.kind == "truncate":
             whole = answer.body if isinstance(answer.body, bytes) else b""
-            return web.Response(
-                status=answer.status, body=whole[: len(whole) // 2], headers={"content-type": "application/json"}
-            )
-        assert request.transport is not None
+            cut = web.StreamResponse(status=answer.status, headers=answer.headers)
+            cut.content_length = len(whole)
+            await cut.prepare(request)
+            await cut.write(whole[: len(whole) // 2])
+            await asyncio.sleep(0.05)
         request.transport.abort()
         return web.Response()
 
