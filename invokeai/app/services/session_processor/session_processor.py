@@ -47,7 +47,7 @@ class SessionProcessor:
         self._lanes = config.max_concurrent_sessions
         self._lease_seconds = config.lease_seconds
         self._drain_seconds = config.drain_seconds
-        self._keep_ended = config.max_queue_history
+        self._config = config
         self._worker_id = ""
         threads = ThreadPoolExecutor(max_workers=self._lanes, thread_name_prefix="node")
         self._tools = NodeTools(services, events, services.invocation_cache, threads)
@@ -59,6 +59,11 @@ class SessionProcessor:
         self._ended: list[tuple[Ended, Failure | None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+
+    @property
+    def _keep_ended(self) -> int | None:
+        """Read at every use: the UI may change it while the server runs."""
+        return self._config.max_queue_history
 
     # Life
 
