@@ -92,6 +92,7 @@ class ApiDependencies:
             invocation_cache=InvocationCache(config.node_cache_size),
             custom_nodes=CustomNodesService(config.under_root(config.custom_nodes_path)),
         )
+        images.on_deleted = services.invocation_cache.forget
         services.session_processor = SessionProcessor(services, services.session_queue, events)
         load_core_invocations()
         await asyncio.to_thread(services.custom_nodes.load)

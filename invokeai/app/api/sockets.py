@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -41,7 +42,7 @@ class Sockets:
         self.asgi = socketio.ASGIApp(self._server, socketio_path=PATH)
         self._outgoing: asyncio.Queue[Event] = asyncio.Queue()
         self._pump: asyncio.Task[None] | None = None
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], None] = lambda: None
         for name, prefix in (("queue", "queue_id"), ("bulk_download", "bulk_download_id")):
             self._server.on(f"subscribe_{name}", self._entering(name, prefix))
             self._server.on(f"unsubscribe_{name}", self._leaving(name, prefix))

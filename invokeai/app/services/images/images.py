@@ -48,6 +48,8 @@ class ImageService:
     def __init__(self, files: ImageFileStorage, records: ImageRecordStore, max_pixels: int) -> None:
         self.files = files
         self.records = records
+        self.on_deleted: Callable[[list[str]], None] = lambda image_names: None
+        """Told the names of pictures that are gone."""
         self._max_pixels = max_pixels
         self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="picture")
 
@@ -285,6 +287,7 @@ class ImageService:
 
     async def _deleted(self, deleted: list[NameAndBoard], asked: Sequence[str] = ()) -> DeleteImagesResult:
         boards, names, failed = _outcome(asked, deleted)
+        self.on_deleted(names)
         await self.files.delete(names)
         return DeleteImagesResult(affected_boards=boards, deleted_images=names, failed_images=failed)
 

@@ -6,11 +6,15 @@ Everything that makes a result is in its key: type, inputs, and whether it is an
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, Field
+
+IMAGE_NAME = re.compile(r'"image_name":"([^"]+)"')
 
 
 class InvocationCacheStatus(BaseModel):
@@ -35,7 +39,8 @@ class InvocationCache:
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
         self._enabled = max_size > 0
-        self._results: OrderedDict[bytes, tuple[Any, str]] = OrderedDict()
+        self._results: OrderedDict[bytes, tuple[Any, frozenset[str]]] = OrderedDict()
+        self._mentions: dict[str, set[bytes]] = {}
         self._hits = 0
         self._misses = 0
 
@@ -55,19 +60,31 @@ class InvocationCache:
         """Keep a result."""
         if not self._enabled:
             return
-        self._results[key] = (output, output.model_dump_json())
-        self._results.move_to_end(key)
+        self._drop(key)
+        names = frozenset(IMAGE_NAME.findall(output.model_dump_json()))
+        self._results[key] = output, names
+        for name in names:
+            self._mentions.setdefault(name, set()).add(key)
         while len(self._results) > self._max_size:
-            self._results.popitem(last=False)
+            self._drop(next(iter(self._results)))
 
-    def forget(self, names: list[str]) -> None:
+    def forget(self, image_names: Iterable[str]) -> None:
         """Drop results that mention a picture that is gone."""
-        for key in [k for k, (_, text) in self._results.items() if any(name in text for name in names)]:
-            del self._results[key]
+        for name in image_names:
+            for key in tuple(self._mentions.get(name, ())):
+                self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        _, names = self._results.pop(key, (None, frozenset[str]()))
+        for name in names:
+            self._mentions[name].discard(key)
+            if not self._mentions[name]:
+                del self._mentions[name]
 
     def clear(self) -> None:
         """Drop every result and start counting anew."""
         self._results.clear()
+        self._mentions.clear()
         self._hits = self._misses = 0
 
     def enable(self) -> None:
