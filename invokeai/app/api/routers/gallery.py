@@ -74,8 +74,8 @@ async def list_gallery_item_names(
         order_dir=order_dir,
         starred_first=starred_first,
     )
-    # not through the response model: a gallery may have hundreds of thousands of names
-    return JsonAnswer(await services.gallery.names(query))
+    # JSON that the database made: a gallery may have hundreds of thousands of names
+    return Response(await services.gallery.names_json(query), media_type="application/json")
 
 
 @gallery_router.get("/items/names", operation_id="get_gallery_item_names", response_model=GalleryItemNamesResult)

@@ -147,12 +147,14 @@ async def get_image_names(
     search_term: SearchTerm = None,
 ) -> Response:
     """Names of a gallery in order."""
-    names = await services.images.records.item_names(
-        board_id, categories, is_intermediate, order_dir, starred_first, search_term, image_origin=image_origin
+    where = ImageFilter(
+        board_id=board_id,
+        image_origin=image_origin,
+        categories=categories,
+        is_intermediate=is_intermediate,
+        search_term=search_term,
     )
-    return JsonAnswer(
-        {"image_names": names.item_names, "starred_count": names.starred_count, "total_count": names.total_count}
-    )
+    return _json(await services.images.records.names_json(where, order_dir, starred_first, "image_names"))
 
 
 @images_router.post("/images_by_names", operation_id="get_images_by_names", responses={200: {"model": list[ImageDTO]}})

@@ -50,19 +50,16 @@ class GalleryService:
             query.origin,
         )
 
+    async def names_json(self, query: GalleryQuery) -> str:
+        """Names in order with their counts, as the JSON text of GalleryItemNames. Raises InvalidInput."""
+        _check(query)
+        return await self._images.names_json(_filter(query), query.order_dir, query.starred_first)
+
     async def page(self, query: GalleryQuery, offset: int, limit: int) -> OffsetPaginatedResults[GalleryItem]:
         """A slice of a gallery. Raises InvalidInput."""
         _check(query)
-        where = ImageFilter(
-            board_id=query.board_id,
-            image_origin=query.origin,
-            categories=query.categories,
-            is_intermediate=query.is_intermediate,
-            search_term=query.search_term,
-            created_date=query.created_date,
-        )
         text = await self._images.page_json(
-            where, offset=offset, limit=limit, order_dir=query.order_dir, starred_first=query.starred_first
+            _filter(query), offset=offset, limit=limit, order_dir=query.order_dir, starred_first=query.starred_first
         )
         page = OffsetPaginatedResults[ImageDTO].model_validate_json(text)
         items = [_item(picture) for picture in page.items]
@@ -81,6 +78,17 @@ class GalleryService:
             )
             for day in await self._images.days()
         ]
+
+
+def _filter(query: GalleryQuery) -> ImageFilter:
+    return ImageFilter(
+        board_id=query.board_id,
+        image_origin=query.origin,
+        categories=query.categories,
+        is_intermediate=query.is_intermediate,
+        search_term=query.search_term,
+        created_date=query.created_date,
+    )
 
 
 def _check(query: GalleryQuery) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from invokeai.app.services.shared.errors import InvalidInput, NotFound
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
-MAX_NAME_LENGTH = 200
+MAX_NAME_LENGTH = 120
 
 
 def validate_name(name: str) -> str:

@@ -16,6 +16,9 @@ from invokeai.app.services.shared.pagination import SQLiteDirection
 UNCATEGORIZED = "none"
 """The board id that stands for pictures on no board."""
 
+NAMES_PAGES, NAMES_A_PAGE = 8, 15_000
+"""Pages of names that one round trip asks for. A name has at most 120 characters, so a page stays below 2 MB."""
+
 DTO_JSON = """
 '{"image_name":"' || image_name || '","image_url":"api/v1/images/i/' || image_name
 || '/full","thumbnail_url":"api/v1/images/i/' || image_name || '/thumbnail","image_origin":"' || image_origin
@@ -159,5 +162,34 @@ class ImageFilter:
 def ordered(order_dir: SQLiteDirection, starred_first: bool) -> str:
     """The ORDER BY of a gallery; the name decides between pictures of one millisecond."""
     direction = SQLiteDirection(order_dir).value
-    # starred always leads an index, so its direction may differ from the time's only at the cost of a sort
     return f"{'starred DESC, ' if starred_first else ''}created_at {direction}, image_name {direction}"
+
+
+def page(
+    where: ImageFilter, order_dir: SQLiteDirection, starred_first: bool, limit: int, offset: int
+) -> tuple[str, tuple[SqlValue, ...]]:
+    """A statement with the column `items`: DTOs in order, joined by commas (NULL: none)."""
+    condition, params = where.where()
+    order = ordered(order_dir, starred_first)
+    if order_dir == SQLiteDirection.Descending and starred_first:
+        dtos = f"SELECT {DTO_JSON} AS dto FROM images WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+    else:
+        # no index has this order: sort names alone first, and build DTOs of the page only
+        names = f"SELECT image_name FROM images WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+        dtos = f"SELECT {DTO_JSON} AS dto FROM images WHERE image_name IN ({names}) ORDER BY {order} LIMIT -1"
+    return f"SELECT group_concat(dto, ',') AS items FROM ({dtos})", (*params, limit, offset)
+
+
+def names_page(where: ImageFilter, number: int) -> tuple[str, tuple[SqlValue, ...]]:
+    """A statement with the column `names`: a page of names in the usual order, quoted and joined (NULL: none)."""
+    condition, params = where.where()
+    count, counted = where.count()
+    order = ordered(SQLiteDirection.Descending, True)
+    offset = number * NAMES_A_PAGE
+    # the count is looked at first, so that a page beyond the end does not walk to it
+    sql = f"""
+SELECT '"' || group_concat(image_name, '","') || '"' AS names FROM (
+  SELECT image_name FROM images WHERE (SELECT total FROM ({count})) > {offset} AND {condition}
+  ORDER BY {order} LIMIT {NAMES_A_PAGE} OFFSET {offset})
+"""
+    return sql, (*counted, *params)
