@@ -12,12 +12,13 @@ from invokeai.app.services.boards.board_records import BoardRecords
 from invokeai.app.services.boards.board_service import BoardService
 from invokeai.app.services.bulk_download.bulk_download import BulkDownloadService
 from invokeai.app.services.client_state.client_state import ClientStateService
-from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.config.config import AppConfig, ConfigurationError
 from invokeai.app.services.custom_nodes.node_packs import CustomNodesService
 from invokeai.app.services.events.events import EventService
 from invokeai.app.services.fonts.font_library import FontLibrary
 from invokeai.app.services.gallery.gallery import GalleryService
 from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
+from invokeai.app.services.image_files.image_file_storage import ImageFileStorage
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.receipts import ReceiptStore
@@ -38,6 +39,8 @@ from invokeai.app.services.session_processor.session_processor import SessionPro
 from invokeai.app.services.session_queue.session_queue import SessionQueue
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
+from invokeai.app.services.shared.objects.object_store import ObjectStore
 from invokeai.app.services.style_presets.style_preset_records import StylePresetRecords
 from invokeai.app.services.style_presets.style_preset_service import StylePresetService
 from invokeai.app.services.system_prompts.system_prompt_records import SystemPromptRecords
@@ -60,21 +63,22 @@ class ApiDependencies:
         events = EventService()
         facts = await load_facts(database)
         await sync_default_library(database, facts)
-        outputs, pixels = config.under_root(config.outputs_path), config.max_image_pixels
-        thumbnails = LibraryFileStore(outputs / "workflow_thumbnails", pixels)
-        pictures = LibraryFileStore(outputs / "style_presets", pixels)
+        pixels = config.max_image_pixels
+        objects, files = await file_storage(config)
+        thumbnails = LibraryFileStore(objects, "workflow_thumbnails", pixels)
+        pictures = LibraryFileStore(objects, "style_presets", pixels)
         credentials = ProviderCredentialsStore(config)
-        generation = image_generation(config, database, credentials)
-        images = ImageService(DiskImageFileStorage(outputs / "images"), ImageRecordStore(database), pixels)
+        generation = image_generation(config, database, objects, credentials)
+        images = ImageService(files, ImageRecordStore(database), pixels)
         boards, state = BoardRecords(database), ClientStateService(database)
         services = Services(
             config=config,
             provider_credentials=credentials,
             image_generation=generation,
-            model_manager=await model_manager(config, database, events, generation),
+            model_manager=await model_manager(config, database, objects, events, generation),
             database=database,
             images=images,
-            bulk_download=BulkDownloadService(outputs / "downloads", images.files, images.records, events),
+            bulk_download=BulkDownloadService(objects, images.files, images.records, events),
             tensors=tensors,
             events=events,
             client_state=state,
@@ -123,20 +127,45 @@ def record_database(config: AppConfig) -> Database:
     )
 
 
+async def file_storage(config: AppConfig) -> tuple[ObjectStore, ImageFileStorage]:
+    """Where pictures and the library's other files live.
+
+    Raises:
+        ConfigurationError: the bucket cannot be used; the message names the setting.
+    """
+    if config.image_storage == "disk":
+        outputs = config.under_root(config.outputs_path)
+        return DiskObjects(outputs), DiskImageFileStorage(outputs / "images")
+    from invokeai.app.services.image_files.image_files_r2 import R2ImageFileStorage
+    from invokeai.app.services.shared.objects.s3_objects import BucketRefused, S3Objects, S3Settings
+
+    assert config.r2_bucket and config.r2_access_key_id and config.r2_secret_access_key, "checked by load_config"
+    account, secret = config.r2_account_id or "", config.r2_secret_access_key.get_secret_value()
+    objects = S3Objects(S3Settings(config.r2_bucket, account, config.r2_access_key_id, secret, config.r2_endpoint))
+    try:
+        await objects.check()
+    except BucketRefused as refusal:
+        raise ConfigurationError(str(refusal)) from None
+    files = R2ImageFileStorage(
+        config.r2_bucket, account, config.r2_access_key_id, secret, url_seconds=config.r2_url_seconds, objects=objects
+    )
+    return objects, files
+
+
 def image_generation(
-    config: AppConfig, database: Database, credentials: ProviderCredentialsStore
+    config: AppConfig, database: Database, objects: ObjectStore, credentials: ProviderCredentialsStore
 ) -> ImageServiceManager:
     """Every provider that is found, behind one service."""
-    receipts = ReceiptStore(database, config.root_path / "receipts")
+    receipts = ReceiptStore(database, objects)
     providers = load_providers(credentials.get, config.root_path / "providers")
     return ImageServiceManager(providers, receipts, default_model=config.default_image_model)
 
 
 async def model_manager(
-    config: AppConfig, database: Database, events: EventService, generation: ImageServiceManager
+    config: AppConfig, database: Database, objects: ObjectStore, events: EventService, generation: ImageServiceManager
 ) -> DummyModelManagerService:
     """The models of a server without local ones."""
-    covers = LibraryFileStore(config.root_path / "model_images", config.max_image_pixels)
+    covers = LibraryFileStore(objects, "model_images", config.max_image_pixels)
     external = ExternalModels(database, generation, covers)
     await external.load()
     return DummyModelManagerService(external, ModelRelationships(database), events)

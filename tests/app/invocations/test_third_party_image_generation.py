@@ -18,6 +18,7 @@ from invokeai.app.services.image_providers.providers.sketch import SketchImageSe
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.session_processor.session_processor import SessionProcessor
 from invokeai.app.services.shared.errors import NotFound
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
 from tests.app.services.image_providers.test_provider_contract import hole, scene
 from tests.app.services.queue_studio import QUEUE, QueueStudio, batch_of
@@ -55,7 +56,7 @@ class GenerationStudio(QueueStudio):
         self.gallery, self.slow = Gallery(), SlowImageService()
         self.paid = PaidImageService(lambda: ProviderCredentials(api_key="k"))
         providers = [self.paid, self.slow, SketchImageService()]
-        self.generation = ImageServiceManager(providers, ReceiptStore(self.database, root / "receipts"))
+        self.generation = ImageServiceManager(providers, ReceiptStore(self.database, DiskObjects(root)))
         services: Any = SimpleNamespace(
             config=self.config,
             database=self.database,

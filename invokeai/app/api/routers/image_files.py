@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Cookie, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, RootModel
 
 from invokeai.app.api.auth import CurrentUserDep
@@ -103,8 +103,12 @@ async def download_images_from_list(
     response_class=Response,
     responses=ZIP_ANSWER,
 )
-async def get_bulk_download_item(services: ServicesDep, bulk_download_item_name: str) -> FileResponse:
+async def get_bulk_download_item(services: ServicesDep, bulk_download_item_name: str) -> StreamingResponse:
     """A zip."""
-    path = services.bulk_download.path(bulk_download_item_name)
-    headers = {"content-disposition": disposition(bulk_download_item_name), "cache-control": "private, no-store"}
-    return FileResponse(path, media_type="application/zip", headers=headers)
+    size, slices = await services.bulk_download.open(bulk_download_item_name)
+    headers = {
+        "content-disposition": disposition(bulk_download_item_name),
+        "content-length": str(size),
+        "cache-control": "private, no-store",
+    }
+    return StreamingResponse(slices, media_type="application/zip", headers=headers)

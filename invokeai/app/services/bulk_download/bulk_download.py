@@ -6,9 +6,10 @@ A zip appears under its name only when it is whole. Entries are `<category>/<ima
 import asyncio
 import logging
 import re
-import time
+import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 from uuid import uuid4
@@ -17,11 +18,15 @@ from invokeai.app.services.events.events import Event, EventService
 from invokeai.app.services.image_files.image_file_storage import ImageFileStorage
 from invokeai.app.services.image_records.image_record_store import CategorisedName, ImageRecordStore
 from invokeai.app.services.shared.errors import InvalidInput, NotFound
+from invokeai.app.services.shared.objects.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 6 * 3600
 """How long a zip stays."""
+DOWNLOADS = "downloads/"
+SLICE_BYTES = 4 * 2**20
+_ZIP_NAME = re.compile(r"[\w ()-][\w .()-]*\.zip")
 _UNSAFE = re.compile(r"[^\w .()-]|\.\.+")
 
 
@@ -57,10 +62,12 @@ class BulkDownloadErrorEvent(BulkDownloadEvent):
 
 
 class BulkDownloadService:
-    """Makes zips of pictures below `folder`."""
+    """Makes zips of pictures as objects `downloads/<name>`."""
 
-    def __init__(self, folder: Path, files: ImageFileStorage, records: ImageRecordStore, events: EventService) -> None:
-        self._folder = folder
+    def __init__(
+        self, objects: ObjectStore, files: ImageFileStorage, records: ImageRecordStore, events: EventService
+    ) -> None:
+        self._objects = objects
         self._files = files
         self._records = records
         self._events = events
@@ -85,12 +92,20 @@ class BulkDownloadService:
         task.add_done_callback(self._tasks.discard)
         return f"{item_id}.zip"
 
-    def path(self, item_name: str) -> Path:
-        """The zip's file. Raises NotFound."""
-        path = self._folder / item_name
-        if path.parent != self._folder or path.suffix != ".zip" or not path.is_file():
-            raise NotFound(f"There is no download {item_name[:80]}.")
-        return path
+    async def open(self, item_name: str) -> tuple[int, AsyncIterator[bytes]]:
+        """The zip's size and its bytes, a slice at a time. Raises NotFound."""
+        key = DOWNLOADS + item_name
+        try:
+            if not _ZIP_NAME.fullmatch(item_name):
+                raise NotFound(item_name)
+            size = (await self._objects.get(key, 0, 0)).total
+        except NotFound:
+            raise NotFound(f"There is no download {item_name[:80]}.") from None
+        return size, self._slices(key, size)
+
+    async def _slices(self, key: str, size: int) -> AsyncIterator[bytes]:
+        for start in range(0, size, SLICE_BYTES):
+            yield (await self._objects.get(key, start, SLICE_BYTES)).data
 
     async def close(self) -> None:
         """Stop what is being made."""
@@ -99,36 +114,33 @@ class BulkDownloadService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _make(self, item_id: str, image_names: Sequence[str], board_id: str | None, user_id: str) -> None:
-        target = self._folder / f"{item_id}.zip"
-        told = {"bulk_download_item_id": item_id, "bulk_download_item_name": target.name, "user_id": user_id}
+        name = f"{item_id}.zip"
+        told = {"bulk_download_item_id": item_id, "bulk_download_item_name": name, "user_id": user_id}
         self._events.publish(BulkDownloadStartedEvent(**told))
         try:
-            await asyncio.to_thread(self._sweep)
+            await self._sweep()
             pictures = await self._records.categories_of(image_names, board_id)
             if not pictures:
                 raise NotFound("None of these images is there.")
-            await self._zip(pictures, target)
+            await self._zip(pictures, DOWNLOADS + name)
         except Exception as error:  # the end of a background task: the user is told, the server goes on
-            logger.warning("The download %s failed: %s", target.name, error)
+            logger.warning("The download %s failed: %s", name, error)
             self._events.publish(BulkDownloadErrorEvent(**told, error=str(error)))
         else:
             self._events.publish(BulkDownloadCompleteEvent(**told))
 
-    async def _zip(self, pictures: Sequence[CategorisedName], target: Path) -> None:
-        aside = target.with_suffix(".partial")
-        try:
+    async def _zip(self, pictures: Sequence[CategorisedName], key: str) -> None:
+        with tempfile.TemporaryDirectory(prefix="download-") as folder:
+            file = Path(folder) / "pictures.zip"
             # stored, not deflated: PNG is compressed already
-            with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 for picture in pictures:
                     part = await self._files.read(picture.image_name)
                     entry = f"{picture.image_category}/{picture.image_name}"
                     await asyncio.to_thread(archive.writestr, entry, part.data)
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
+            await self._objects.put_file(key, file, "application/zip")
 
-    def _sweep(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for file in self._folder.iterdir():
-            if file.is_file() and file.stat().st_mtime < time.time() - KEPT_SECONDS:
-                file.unlink(missing_ok=True)
+    async def _sweep(self) -> None:
+        before = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
+        old = [entry.key async for entry in self._objects.entries(DOWNLOADS) if entry.modified < before]
+        await self._objects.delete(old)

@@ -45,7 +45,15 @@ class AppConfig(BaseSettings):
         default=None, description="API token with D1 Edit; none behind the own Worker."
     )
     d1_max_connections: int = Field(default=16, ge=1, le=256, description="D1 calls side by side.")
-    image_storage: Literal["disk"] = Field(default="disk", description="Where image files live.")
+    image_storage: Literal["disk", "r2"] = Field(default="disk", description="Where files live.")
+    r2_bucket: str | None = Field(default=None, description="Bucket of Cloudflare R2 or of any S3 server.")
+    r2_account_id: str | None = Field(default=None, description="Cloudflare account that owns the bucket.")
+    r2_access_key_id: str | None = Field(default=None, description="Id of an R2 API token with Object Read & Write.")
+    r2_secret_access_key: SecretStr | None = Field(default=None, description="Secret of that token.")
+    r2_endpoint: str | None = Field(default=None, description="Address of another S3 server than the account's R2.")
+    r2_url_seconds: int = Field(
+        default=0, ge=0, le=604_800, description="Life of presigned addresses for browsers; 0: files pass the server."
+    )
     outputs_path: Path = Field(default=Path("outputs"), description="Folder of image files, relative to the root.")
     custom_nodes_path: Path = Field(default=Path("nodes"), description="Folder of node packs, relative to the root.")
     model_manager: Literal["auto", "local", "none"] = Field(
@@ -107,6 +115,9 @@ def load_config(root: str | None = None, **overrides: Any) -> AppConfig:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"Wrong setting in {CONFIG_FILE} or the environment: {faults}") from None
     _require(config, "database: d1", config.database == "d1", ("d1_account_id", "d1_database_id"))
+    r2_names = ("r2_bucket", "r2_access_key_id", "r2_secret_access_key")
+    where = () if config.r2_endpoint else ("r2_account_id",)
+    _require(config, "image_storage: r2", config.image_storage == "r2", r2_names + where)
     keys = dict(config.provider_keys)
     for provider, variable in PROVIDER_KEYS.items():
         if os.environ.get(variable):

@@ -6,17 +6,16 @@ The raw answer is a file that is there before the row says `answered`.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import os
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import cast
 
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
 from invokeai.app.services.shared.database.base import Database, Row, Statement
+from invokeai.app.services.shared.errors import NotFound
+from invokeai.app.services.shared.objects.object_store import ObjectStore
 from invokeai.app.services.shared.timestamps import timestamp
 
 _NAMESPACE = uuid.UUID("5e0f7a52-7c0a-4f0e-9d4c-3c1d2b8f6a11")
@@ -109,11 +108,11 @@ class Receipt:
 
 
 class ReceiptStore:
-    """Receipts in the database, raw answers as files in `folder`."""
+    """Receipts in the database, raw answers as objects `receipts/<id>`."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, objects: ObjectStore) -> None:
         self._database = database
-        self._folder = folder
+        self._objects = objects
 
     async def open(self, key: CallKey, provider_id: str, model_id: str, request: ImageRequest) -> Receipt:
         """The call's receipt: a new one in state `prepared`, or the one an earlier run left. One round trip."""
@@ -144,24 +143,16 @@ class ReceiptStore:
         await self._database.execute(UPDATE_COST, *values)
 
     async def keep(self, receipt_id: str, raw: bytes) -> str:
-        """Write a raw answer to disk, all or nothing; the reference to read it by."""
-        await asyncio.to_thread(self._write, self._folder / receipt_id, raw)
+        """Store a raw answer, all or nothing; the reference to read it by."""
+        await self._objects.put(_key(receipt_id), raw, "application/octet-stream")
         return receipt_id
 
     async def read(self, reference: str) -> bytes | None:
         """A raw answer, or None when it was cleaned away."""
-        path = self._folder / reference
-        return await asyncio.to_thread(lambda: path.read_bytes() if path.exists() else None)
-
-    @staticmethod
-    def _write(path: Path, raw: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            return (await self._objects.get(_key(reference))).data
+        except NotFound:
+            return None
 
     def _receipt(self, row: Row) -> Receipt:
         def text(name: str) -> str | None:
@@ -176,6 +167,10 @@ class ReceiptStore:
             raw_answer=text("raw_answer"),
             store=self,
         )
+
+
+def _key(receipt_id: str) -> str:
+    return f"receipts/{receipt_id}"
 
 
 def request_digest(request: ImageRequest) -> str:

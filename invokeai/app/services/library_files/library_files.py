@@ -6,10 +6,10 @@ nothing.
 
 import asyncio
 import re
-from pathlib import Path
 from uuid import uuid4
 
 from invokeai.app.services.shared.errors import NotFound, TooLarge, UnsupportedMedia
+from invokeai.app.services.shared.objects.object_store import ObjectStore
 
 MAX_PICTURE_BYTES = 20 * 2**20
 SIDE_PIXELS = 256
@@ -18,9 +18,10 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 
 class LibraryFileStore:
-    """WebP files of at most 256 x 256 pixels in one folder. Ids are ours; any other id is not found."""
+    """WebP files of at most 256 x 256 pixels in one folder of a store. Ids are ours; any other id is not found."""
 
-    def __init__(self, folder: Path, max_pixels: int) -> None:
+    def __init__(self, objects: ObjectStore, folder: str, max_pixels: int) -> None:
+        self._objects = objects
         self._folder = folder
         self._max_pixels = max_pixels
 
@@ -34,7 +35,8 @@ class LibraryFileStore:
         if len(picture) > MAX_PICTURE_BYTES:
             raise TooLarge(f"The picture may have {MAX_PICTURE_BYTES // 2**20} MB, this one has more.")
         file_id = str(uuid4())
-        await asyncio.to_thread(self._write, file_id, picture)
+        small = await asyncio.to_thread(_shrunk, picture, self._max_pixels)
+        await self._objects.put(self._key(file_id), small, "image/webp")
         return file_id
 
     async def get(self, file_id: str) -> bytes:
@@ -43,29 +45,20 @@ class LibraryFileStore:
         Raises:
             NotFound: there is no such file.
         """
-        path = self._path(file_id)
         try:
-            return await asyncio.to_thread(path.read_bytes)
-        except FileNotFoundError:
+            return (await self._objects.get(self._key(file_id))).data
+        except NotFound:
             raise NotFound("The picture is not there.") from None
 
     async def delete(self, file_id: str | None) -> None:
         """Remove a file; no fault when it is None or gone."""
         if file_id is not None:
-            await asyncio.to_thread(self._path(file_id).unlink, missing_ok=True)
+            await self._objects.delete([self._key(file_id)])
 
-    def _path(self, file_id: str) -> Path:
+    def _key(self, file_id: str) -> str:
         if not _ID.fullmatch(file_id):
             raise NotFound("The picture is not there.")
-        return self._folder / f"{file_id}.webp"
-
-    def _write(self, file_id: str, picture: bytes) -> None:
-        data = _shrunk(picture, self._max_pixels)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(file_id)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(data)
-        partial.replace(path)
+        return f"{self._folder}/{file_id}.webp"
 
 
 def _shrunk(picture: bytes, max_pixels: int) -> bytes:

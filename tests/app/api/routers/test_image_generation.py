@@ -17,6 +17,7 @@ from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_records.image_dto import ImageDTO
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.shared.errors import NotFound
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.app.api.library_api import LibraryApi, library_api
 from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
 from tests.app.services.image_providers.test_provider_contract import hole, scene
@@ -52,7 +53,7 @@ class Gallery:
 def generation_of(studio: SimpleNamespace) -> ImageServiceManager:
     studio.key = ""
     paid = PaidImageService(lambda: ProviderCredentials(api_key=studio.key))
-    receipts = ReceiptStore(studio.database, studio.config.root_path / "receipts")
+    receipts = ReceiptStore(studio.database, DiskObjects(studio.config.root_path))
     return ImageServiceManager([paid, SlowImageService(), SketchImageService()], receipts)
 
 

@@ -23,6 +23,7 @@ from invokeai.app.services.library_files.library_files import LibraryFileStore
 from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
 from invokeai.app.services.model_manager.external_models import ExternalModels
 from invokeai.app.services.model_manager.model_relationships import ModelRelationships
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.app.api.library_api import LibraryApi, library_api
 from tests.app.services.image_providers.fake_providers import PaidImageService
 
@@ -33,11 +34,11 @@ MODELS, PROVIDERS, RELATED = "/v2/models", "/v1/app/external_providers", "/v1/mo
 def generation_of(studio: SimpleNamespace) -> ImageServiceManager:
     credentials = studio.provider_credentials
     providers = [PaidImageService(lambda: credentials.get("paid")), SketchImageService()]
-    return ImageServiceManager(providers, ReceiptStore(studio.database, studio.config.root_path / "receipts"))
+    return ImageServiceManager(providers, ReceiptStore(studio.database, DiskObjects(studio.config.root_path)))
 
 
 def models_of(studio: SimpleNamespace) -> DummyModelManagerService:
-    covers = LibraryFileStore(studio.config.root_path / "covers", 10_000_000)
+    covers = LibraryFileStore(DiskObjects(studio.config.root_path), "covers", 10_000_000)
     external = ExternalModels(studio.database, studio.image_generation, covers)
     return DummyModelManagerService(external, ModelRelationships(studio.database), studio.events)
 

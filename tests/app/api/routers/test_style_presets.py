@@ -11,6 +11,7 @@ from PIL import Image
 
 from invokeai.app.api.routers.style_presets import style_presets_router
 from invokeai.app.services.library_files.library_files import LibraryFileStore
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from invokeai.app.services.shared.timestamps import timestamp
 from invokeai.app.services.style_presets.style_preset_records import (
     StylePresetRecords,
@@ -26,7 +27,9 @@ PRESETS = "/v1/style_presets"
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[LibraryApi]:
     def service(made: Any) -> StylePresetService:
-        return StylePresetService(StylePresetRecords(made.database), LibraryFileStore(tmp_path / "presets", 1_000_000))
+        return StylePresetService(
+            StylePresetRecords(made.database), LibraryFileStore(DiskObjects(tmp_path), "presets", 1_000_000)
+        )
 
     async with library_api(tmp_path, [style_presets_router], style_presets=service) as studio:
         yield studio

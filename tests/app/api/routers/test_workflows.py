@@ -10,6 +10,7 @@ from PIL import Image
 
 from invokeai.app.api.routers.workflows import workflows_router
 from invokeai.app.services.library_files.library_files import LibraryFileStore
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from invokeai.app.services.shared.timestamps import timestamp
 from invokeai.app.services.workflow_records.workflow_models import Workflow
 from invokeai.app.services.workflow_records.workflow_record_store import WorkflowRecordStore, default_statements
@@ -20,7 +21,7 @@ from tests.app.api.library_api import LibraryApi, library_api
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[LibraryApi]:
     def service(made: Any) -> WorkflowService:
-        files = LibraryFileStore(tmp_path / "thumbnails", 1_000_000)
+        files = LibraryFileStore(DiskObjects(tmp_path), "thumbnails", 1_000_000)
         return WorkflowService(WorkflowRecordStore(made.database), files, made.events)
 
     async with library_api(tmp_path, [workflows_router], workflows=service) as studio:

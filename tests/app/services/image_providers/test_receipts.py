@@ -16,6 +16,7 @@ from invokeai.app.services.image_providers.provider_errors import (
 )
 from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
 from invokeai.app.services.shared.database.base import Database
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
 from tests.app.services.shared.database.counting_database import CountingDatabase
 
@@ -32,7 +33,7 @@ class Till:
 
     def restart(self) -> None:
         self.provider = PaidImageService(lambda: ProviderCredentials(api_key="k"))
-        self.store = ReceiptStore(self.database, self.folder)
+        self.store = ReceiptStore(self.database, DiskObjects(self.folder.parent))
         self.manager = ImageServiceManager([self.provider, SlowImageService()], self.store)
 
     async def row(self) -> dict[str, Any]:

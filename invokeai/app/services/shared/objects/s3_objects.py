@@ -9,10 +9,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from invokeai.app.services.shared.errors import Conflict, NotFound, Unavailable
+from invokeai.app.services.shared.objects.object_store import ObjectEntry, ObjectPart, ObjectStore
 
 T = TypeVar("T")
 
@@ -45,26 +46,7 @@ class S3Settings:
         return self.endpoint or f"https://{self.account_id}.r2.cloudflarestorage.com"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectPart:
-    """Bytes of an object from `start` on; `total` is the whole object's size in bytes."""
-
-    data: bytes
-    start: int
-    total: int
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectEntry:
-    """An object in a listing."""
-
-    key: str
-    size: int
-    modified: datetime
-
-
-class S3Objects:
+class S3Objects(ObjectStore):
     """One bucket. Connects at the first use; use from one event loop."""
 
     def __init__(self, settings: S3Settings) -> None:
@@ -97,6 +79,14 @@ class S3Objects:
         if not etag:
             raise Unavailable("The object store did not confirm that it keeps the file; try again.")
         return etag
+
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Upload a file, in equal parts when it is large."""
+
+        def work() -> None:
+            self._client().upload_file(str(path), self.settings.bucket, key, ExtraArgs={"ContentType": content_type})
+
+        await self._call(work, key)
 
     async def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectPart:
         """`length` bytes (None: the rest) from `start`; a negative start counts from the end.
@@ -135,14 +125,6 @@ class S3Objects:
             return int(answer["ContentLength"]), str(answer["ETag"]).strip('"')
 
         return await self._call(work, key)
-
-    async def exists(self, key: str) -> bool:
-        """Whether the object is there. Raises Unavailable."""
-        try:
-            await self.head(key)
-        except NotFound:
-            return False
-        return True
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Delete objects, a thousand a call; what is not there is passed over. Raises Unavailable."""

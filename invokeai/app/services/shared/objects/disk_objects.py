@@ -1,0 +1,107 @@
+"""Objects as files below a folder. A file appears only when it is whole and on the disk."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+from invokeai.app.services.shared.errors import Conflict, NotFound, Unavailable
+from invokeai.app.services.shared.objects.object_store import ObjectEntry, ObjectPart, ObjectStore
+
+_ASIDE = ".tmp-"
+
+
+class DiskObjects(ObjectStore):
+    """Files below `root`, which is made with the first one."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, key: str, data: bytes, content_type: str, *, if_absent: bool = False) -> str:
+        return await asyncio.to_thread(self._put, self._path(key), data, if_absent)
+
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        target = self._path(key)
+
+        def work() -> None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(f"{_ASIDE}{uuid4().hex}")
+            shutil.move(path, aside)
+            aside.replace(target)
+
+        await asyncio.to_thread(work)
+
+    async def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectPart:
+        return await asyncio.to_thread(_read, self._path(key), key, start, length)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        await asyncio.to_thread(_unlink, [self._path(key) for key in keys])
+
+    async def entries(self, prefix: str) -> AsyncIterator[ObjectEntry]:
+        for entry in await asyncio.to_thread(self._entries, prefix):
+            yield entry
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _path(self, key: str) -> Path:
+        parts = PurePosixPath(key).parts
+        if not parts or key.startswith("/") or ".." in parts or "\0" in key:
+            raise NotFound(f"There is no object {key[:80]}.")
+        return self._root.joinpath(*parts)
+
+    def _put(self, path: Path, data: bytes, if_absent: bool) -> str:
+        aside = path.with_name(f"{_ASIDE}{uuid4().hex}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if if_absent:
+                os.link(aside, path)
+            else:
+                aside.replace(path)
+            return _etag(path.stat())
+        except FileExistsError:
+            raise Conflict(f"The object {path.name} is already there.") from None
+        except OSError as error:
+            raise Unavailable(f"The file could not be stored: {error.strerror or error}.") from error
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _entries(self, prefix: str) -> list[ObjectEntry]:
+        folder = self._root / prefix.rpartition("/")[0]
+        found = []
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+            key = path.relative_to(self._root).as_posix()
+            if path.is_file() and key.startswith(prefix) and not path.name.startswith(_ASIDE):
+                status = path.stat()
+                found.append(ObjectEntry(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
+        return found
+
+
+def _unlink(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _etag(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _read(path: Path, key: str, start: int, length: int | None) -> ObjectPart:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            start = max(0, status.st_size + start) if start < 0 else start
+            file.seek(start)
+            data = file.read() if length is None else file.read(length)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise NotFound(f"There is no object {key}.") from None
+    except OSError as error:
+        raise Unavailable(f"The file could not be read: {error.strerror or error}.") from error
+    return ObjectPart(data, start, status.st_size, _etag(status))

@@ -1,0 +1,68 @@
+"""The object port: named bytes that outlive the process. Keys are ours, `folder/name`, never a user's text.
+
+An object is there wholly or not at all.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from invokeai.app.services.shared.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPart:
+    """Bytes of an object from `start` on; `total` is the whole object's size in bytes."""
+
+    data: bytes
+    start: int
+    total: int
+    etag: str
+    """Changes when the content does; without quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEntry:
+    """An object in a listing; `size` in bytes, `modified` in UTC."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class ObjectStore(ABC):
+    """Objects by key. Every method raises Unavailable when the store does not answer."""
+
+    @abstractmethod
+    async def put(self, key: str, data: bytes, content_type: str, *, if_absent: bool = False) -> str:
+        """Store an object; its entity tag. Raises Conflict with `if_absent` when the key is taken."""
+
+    @abstractmethod
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file's content; the file may be moved away or stay."""
+
+    @abstractmethod
+    async def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectPart:
+        """`length` bytes (None: the rest) from `start`; a negative start counts from the end. Raises NotFound."""
+
+    @abstractmethod
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; what is not there is passed over."""
+
+    @abstractmethod
+    def entries(self, prefix: str) -> AsyncIterator[ObjectEntry]:
+        """Objects whose key begins with `prefix`, in the order of keys."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections."""
+
+    async def exists(self, key: str) -> bool:
+        """Whether the object is there."""
+        try:
+            await self.get(key, 0, 0)
+        except NotFound:
+            return False
+        return True
