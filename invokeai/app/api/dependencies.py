@@ -171,8 +171,9 @@ async def model_manager(
     return DummyModelManagerService(external, ModelRelationships(database), events)
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """The services of the app that serves `request`."""
+    # a coroutine, because FastAPI runs a plain function in a thread, at more cost than most answers have
     return cast(Services, request.app.state.services)
 
 
