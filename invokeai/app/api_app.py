@@ -62,25 +62,26 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.virtual_boards import virtual_boards_router
     from invokeai.app.api.routers.workflows import workflows_router
 
+    # a request is matched against the routes one by one: what the UI asks for most comes first
     return [
+        image_files_router,
         app_info_router,
+        images_router,
+        gallery_router,
+        session_queue_router,
+        boards_router,
         auth_router,
         board_images_router,
-        boards_router,
         client_state_router,
         custom_nodes_router,
         external_providers_router,
-        gallery_router,
-        image_files_router,
         image_generation_router,
         image_moves_router,
-        images_router,
         invocation_cache_router,
         model_install_router,
         model_manager_router,
         model_relationships_router,
         recall_parameters_router,
-        session_queue_router,
         style_presets_router,
         system_prompts_router,
         utilities_router,
