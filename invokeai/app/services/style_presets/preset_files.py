@@ -2,8 +2,9 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
+
+import orjson
 
 from invokeai.app.services.shared.errors import InvalidInput
 from invokeai.app.services.style_presets.style_preset_models import MAX_NAME_LENGTH, MAX_PROMPT_LENGTH
@@ -54,8 +55,8 @@ def _csv_entries(text: str) -> list[dict[object, object]]:
 
 def _json_entries(text: str) -> list[dict[object, object]]:
     try:
-        entries = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        entries = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise InvalidInput(f"The file is not valid JSON: {error}.") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidInput("The file must be a JSON list of objects with name, prompt and negative_prompt.")

@@ -1,7 +1,9 @@
 """SQL of style presets. Every method is one round trip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import orjson
 
 from invokeai.app.services.shared.database.base import Database, Row, Statement
 from invokeai.app.services.shared.sql_lists import json_list
@@ -15,6 +17,10 @@ _LIST = (
 _INSERT = (
     f"INSERT INTO style_presets ({_COLUMNS}, created_at, updated_at) VALUES (?, ?, 'user', ?, ?, ?, 0, ?, ?, ?) "
     f"RETURNING {_COLUMNS}"
+)
+_INSERT_MANY = (
+    f"INSERT INTO style_presets ({_COLUMNS}, created_at, updated_at) "
+    "SELECT value->>0, ?, 'user', value->>1, value->>2, value->>3, 0, NULL, ?, ? FROM json_each(?) WHERE true"
 )
 _OLD_IMAGE = "SELECT image_id FROM style_presets WHERE preset_id = ?"
 _UPDATE = (
@@ -57,19 +63,16 @@ class StylePresetRecords:
         return await self._database.fetch(_LIST, user_id)
 
     async def insert(
-        self, user_id: str, presets: Sequence[tuple[str, StylePresetTexts, str | None]], now: str
-    ) -> list[Row]:
-        """New user presets (id, texts, picture), all or none."""
-        results = await self._database.batch(
-            [
-                Statement(
-                    _INSERT,
-                    (key, user_id, texts.name, texts.positive_prompt, texts.negative_prompt, image_id, now, now),
-                )
-                for key, texts, image_id in presets
-            ]
-        )
-        return [result.rows[0] for result in results]
+        self, preset_id: str, user_id: str, texts: StylePresetTexts, image_id: str | None, now: str
+    ) -> Row:
+        """A new user preset."""
+        values = (preset_id, user_id, texts.name, texts.positive_prompt, texts.negative_prompt, image_id, now, now)
+        return (await self._database.fetch(_INSERT, *values))[0]
+
+    async def insert_many(self, user_id: str, presets: Mapping[str, StylePresetTexts], now: str) -> None:
+        """New user presets (id to texts) without pictures, all or none."""
+        rows = [(key, texts.name, texts.positive_prompt, texts.negative_prompt) for key, texts in presets.items()]
+        await self._database.execute(_INSERT_MANY, user_id, now, now, orjson.dumps(rows).decode())
 
     async def update(
         self, preset_id: str, texts: StylePresetTexts, image_id: str | None, now: str

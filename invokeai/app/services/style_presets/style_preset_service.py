@@ -42,8 +42,7 @@ class StylePresetService:
         """Store a new user preset from the form's JSON text. Raises InvalidInput, UnsupportedMedia. One round trip."""
         texts = _texts(form)
         image_id = None if picture is None else await self._pictures.save(picture)
-        rows = await self._records.insert(user_id, [(str(uuid4()), texts, image_id)], timestamp())
-        return _record(rows[0])
+        return _record(await self._records.insert(str(uuid4()), user_id, texts, image_id, timestamp()))
 
     async def update(self, preset_id: str, form: str, picture: bytes | None) -> StylePresetRecordWithImage:
         """Change a user preset; without a picture it has none afterwards.
@@ -88,7 +87,7 @@ class StylePresetService:
     async def import_file(self, data: bytes, file_name: str, content_type: str, user_id: str) -> None:
         """Store the presets of a CSV or JSON file, all or none. Raises InvalidInput. One round trip."""
         presets = parse_presets(data, file_name, content_type)
-        await self._records.insert(user_id, [(str(uuid4()), texts, None) for texts in presets], timestamp())
+        await self._records.insert_many(user_id, {str(uuid4()): texts for texts in presets}, timestamp())
 
     async def _row(self, preset_id: str) -> Row:
         row = await self._records.get(preset_id)

@@ -113,6 +113,7 @@ async def test_json_import_is_one_round_trip(api: LibraryApi) -> None:
         ("p.csv", b'name,prompt,negative_prompt\n"open', "CSV"),
         ("p.csv", b"\xff\xfe\x00", "UTF-8"),
         ("p.json", b"{", "JSON"),
+        ("p.json", b'[{"name": "\\ud800", "prompt": "", "negative_prompt": ""}]', "JSON"),
         ("p.json", b"[" * 100_000, "JSON"),
         ("p.json", b"[1]", "objects"),
         ("p.json", b'[{"name": "a", "prompt": 5, "negative_prompt": ""}]', "Preset 1"),
