@@ -37,9 +37,9 @@ class FailingDatabase(CountingDatabase):
 class QueueStudio:
     """The parts, built but not started. `images` stands in for the image service."""
 
-    def __init__(self, root: Path, images: Any = None, **settings: Any) -> None:
+    def __init__(self, root: Path, images: Any = None, database: Database | None = None, **settings: Any) -> None:
         self.config = AppConfig(root=root, **settings)
-        self.database = FailingDatabase(SqliteDatabase(root / "test.db"))
+        self.database = FailingDatabase(database or SqliteDatabase(root / "test.db"))
         self.events = EventService()
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.events.subscribe(self._remember)

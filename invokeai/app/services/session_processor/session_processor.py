@@ -86,9 +86,7 @@ class SessionProcessor:
             await asyncio.wait(list(self._sessions.values()), timeout=self._drain_seconds)
         self._stopping = True
         left = list(self._sessions.values())
-        for item_id in list(self._sessions):
-            self._runners[item_id].cancel.set()
-            self._sessions[item_id].cancel()
+        self.interrupt(list(self._sessions))
         if left:
             await asyncio.wait(left, timeout=5)
         self._look.set()
@@ -126,8 +124,9 @@ class SessionProcessor:
     def interrupt(self, item_ids: Iterable[int]) -> None:
         """Stop canceled items: coroutines at once, a thread at its next call of the context."""
         for item_id in item_ids:
-            if item_id in self._sessions:
+            if item_id in self._runners:
                 self._runners[item_id].cancel.set()
+            if item_id in self._sessions:
                 self._sessions[item_id].cancel()
 
     def live_session(self, item_id: int) -> dict[str, Any] | None:
@@ -193,26 +192,26 @@ class SessionProcessor:
     def _begin(self, row: Row) -> None:
         item_id = _id(row)
         task = asyncio.create_task(self._run_session(row))
+        task.add_done_callback(lambda _: self._leave(item_id))  # also when it was canceled before it began
         self._sessions[item_id] = task
+
+    def _leave(self, item_id: int) -> None:
+        self._sessions.pop(item_id, None)
+        self._runners.pop(item_id, None)
+        self._may_wait = True
+        self._look.set()
 
     async def _run_session(self, row: Row) -> None:
         item_id = _id(row)
-        ended: tuple[Ended, Failure | None] | None = None
         try:
             ended = await self._session(row)
+            self._ended.append(ended)  # two steps: a turn may have replaced the list during the await
         except asyncio.CancelledError:
             await self._keep_canceled(item_id)
         except Exception as error:  # a fault of the processor itself must end the item, not the worker
             logger.exception("Item %s ended in a fault of the server", item_id)
             fault = Failure(type(error).__name__, str(error) or type(error).__name__, "")
-            ended = _ended(row, None, fault), fault
-        finally:
-            self._sessions.pop(item_id, None)
-            self._runners.pop(item_id, None)
-        if ended:
-            self._ended.append(ended)
-        self._may_wait = True
-        self._look.set()
+            self._ended.append((_ended(row, None, fault), fault))
 
     async def _session(self, row: Row) -> tuple[Ended, Failure | None]:
         batch = self._queue.plans.get(str(row["batch_id"]))

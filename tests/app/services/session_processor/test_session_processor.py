@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from invokeai.app.invocations import load_core_invocations
-from invokeai.app.services.shared.database.base import DatabaseUnavailable
+from invokeai.app.services.shared.database.base import Database, DatabaseUnavailable
 from tests.app.services.queue_studio import QUEUE, QueueStudio, batch_of
 from tests.app.services.shared import graph_nodes
 
@@ -30,9 +30,11 @@ class RememberedImages:
 
 
 @pytest.fixture
-async def studio(tmp_path: Path) -> AsyncIterator[QueueStudio]:
+async def studio(tmp_path: Path, any_database: Database) -> AsyncIterator[QueueStudio]:
     graph_nodes.INVOKED.clear()
-    async with QueueStudio(tmp_path, images=RememberedImages(), max_concurrent_sessions=4) as studio:
+    async with QueueStudio(
+        tmp_path, database=any_database, images=RememberedImages(), max_concurrent_sessions=4
+    ) as studio:
         yield studio
 
 
@@ -204,6 +206,23 @@ async def test_cancel_interrupts_a_node_that_waits(studio: QueueStudio) -> None:
     assert studio.ends()[0]["status_sequence"] == 2
     await studio.enqueue(batch_of(ADD))
     await studio.wait_for_ends(2)
+
+
+async def test_a_cancel_before_the_first_step_frees_the_lane(studio: QueueStudio) -> None:
+    begin = studio.processor._begin
+
+    def begin_and_interrupt(row: Any) -> None:
+        begin(row)
+        studio.processor.interrupt([row["item_id"]])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(studio.processor, "_begin", begin_and_interrupt)
+        await studio.processor.start()
+        await studio.enqueue(batch_of(ADD, runs=8))
+        await studio.wait_for(lambda: len(studio.named("queue_item_status_changed")) == 8)
+    await studio.wait_for(lambda: not studio.processor.status().is_processing)
+    await studio.enqueue(batch_of(ADD))
+    await studio.wait_for_ends(1)
 
 
 async def test_a_thread_that_comes_back_after_the_cancel_stores_nothing(studio: QueueStudio) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.session_queue.batch_items import count_items, item_values
 from invokeai.app.services.session_queue.queue_models import Batch
+from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.errors import Conflict, NotFound, TooLarge
 from tests.app.services.queue_studio import QUEUE, QueueStudio, batch_of
 from tests.app.services.shared import graph_nodes as graph_nodes
@@ -19,8 +20,8 @@ ADD = {"n": {"type": "test_add", "a": 1, "b": 2}, "s": {"type": "test_text"}}
 
 
 @pytest.fixture
-async def studio(tmp_path: Path) -> AsyncIterator[QueueStudio]:
-    async with QueueStudio(tmp_path, max_queue_size=2000) as studio:
+async def studio(tmp_path: Path, any_database: Database) -> AsyncIterator[QueueStudio]:
+    async with QueueStudio(tmp_path, database=any_database, max_queue_size=2000) as studio:
         yield studio
 
 
