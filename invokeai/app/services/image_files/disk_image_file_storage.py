@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from invokeai.app.services.image_files.image_file_storage import FilePart, Image
 from invokeai.app.services.shared.errors import NotFound, Unavailable
 
 _ASIDE = ".tmp-"
+_ASIDE_SECONDS = 3600
+"""A file written aside that is older belongs to no write that still runs."""
 
 
 class DiskImageFileStorage(ImageFileStorage):
@@ -70,12 +73,22 @@ class DiskImageFileStorage(ImageFileStorage):
     def _names(self, before: float) -> list[str]:
         if not self._root.exists():
             return []
+        self._sweep_aside()
         with os.scandir(self._root) as entries:
             return [
                 entry.name
                 for entry in entries
                 if entry.is_file() and not entry.name.startswith(".") and entry.stat().st_mtime <= before
             ]
+
+    def _sweep_aside(self) -> None:
+        """Take away what writes that a crash cut off have left."""
+        before = time.time() - _ASIDE_SECONDS
+        for folder in (self._root, self._thumbnails):
+            for path in folder.glob(f"{_ASIDE}*"):
+                with suppress(FileNotFoundError):  # finished meanwhile
+                    if path.stat().st_mtime < before:
+                        path.unlink()
 
 
 def _write(path: Path, data: bytes) -> None:

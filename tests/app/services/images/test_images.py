@@ -1,0 +1,257 @@
+"""Pictures as file and record together, and what a crash may leave."""
+
+import io
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
+from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
+from invokeai.app.services.image_records.image_record_store import ImageRecordStore
+from invokeai.app.services.images.images import ImageService
+from invokeai.app.services.shared.database.base import DatabaseUnavailable
+from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from invokeai.app.services.shared.errors import InvalidInput, NotFound, TooLarge, UnsupportedMedia
+from tests.app.services.shared.database.counting_database import CountingDatabase
+
+KINDS: dict[str, Any] = {"image_origin": ResourceOrigin.INTERNAL, "image_category": ImageCategory.GENERAL}
+BAD_NAMES = ["../a.png", "..", "a/b.png", "a\\b.png", "", ".hidden", "a\0.png", "a b.png", "é.png", "x" * 121, "a..png"]
+
+
+def picture(colour: str = "red", size: tuple[int, int] = (400, 300)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Pictures:
+    """The service, and what lies behind it."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "images"
+        self.database = CountingDatabase(SqliteDatabase(root / "studio.db"))
+        self.service = ImageService(DiskImageFileStorage(self.folder), ImageRecordStore(self.database), 1_000_000)
+
+    def files(self) -> list[str]:
+        """Every file stored, whatever its name."""
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+async def pictures(tmp_path: Path) -> AsyncIterator[Pictures]:
+    made = Pictures(tmp_path)
+    await made.database.migrate()
+    yield made
+    made.service.close()
+    await made.database.close()
+
+
+async def test_create_stores_file_thumbnail_and_record(pictures: Pictures) -> None:
+    with pictures.database.counted() as trips:
+        dto = await pictures.service.create(
+            picture(),
+            **KINDS,
+            node_id="node",
+            session_id="session",
+            metadata='{"prompt":"é","seed":null}',
+            workflow='{"nodes":[],"edges":[]}',
+            graph='{"nodes":{},"edges":[]}',
+        )
+    assert trips.count == 1
+    assert (dto.width, dto.height, dto.has_workflow, dto.node_id) == (400, 300, True, "node")
+    assert pictures.files() == [dto.image_name, f"thumbnails/{dto.image_name.replace('.png', '.webp')}"]
+    assert await pictures.service.get_metadata(dto.image_name) == {"prompt": "é"}
+    texts = await pictures.service.get_workflow_and_graph(dto.image_name)
+    assert (texts.workflow, texts.graph) == ('{"nodes":[],"edges":[]}', '{"nodes":{},"edges":[]}')
+    assert (await pictures.service.get_pil(dto.image_name)).getpixel((5, 5)) == (255, 0, 0)
+    assert await pictures.service.get_dtos([dto.image_name]) == [dto]
+
+
+async def test_create_with_a_name_may_be_repeated(pictures: Pictures) -> None:
+    first = await pictures.service.create(picture("red"), image_name="run-1.png", **KINDS)
+    again = await pictures.service.create(picture("blue"), image_name="run-1.png", **KINDS)
+    assert again == first
+    assert pictures.files() == ["run-1.png", "thumbnails/run-1.webp"]
+    assert (await pictures.service.get_pil("run-1.png")).getpixel((5, 5)) == (0, 0, 255)
+
+
+async def test_a_pil_image_may_be_given(pictures: Pictures) -> None:
+    dto = await pictures.service.create(Image.new("RGBA", (20, 10)), **KINDS)
+    assert (dto.width, dto.height, dto.has_workflow) == (20, 10, False)
+
+
+async def test_a_record_never_stands_without_its_file(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    service = pictures.service
+    for owner, method in ((service.files, "save"), (service.records, "insert"), (service.records, "delete")):
+
+        async def noted(*args: Any, real: Any = getattr(owner, method), name: str = method) -> Any:
+            order.append(name)
+            return await real(*args)
+
+        monkeypatch.setattr(owner, method, noted)
+
+    async def files_delete(names: Any) -> None:
+        order.append("delete files")
+
+    dto = await service.create(picture(), **KINDS)
+    monkeypatch.setattr(service.files, "delete", files_delete)
+    await service.delete([dto.image_name])
+    assert order == ["save", "insert", "delete", "delete files"]
+
+
+async def test_a_failed_record_takes_its_file_along(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any) -> None:
+        raise DatabaseUnavailable("gone")
+
+    monkeypatch.setattr(pictures.service.records, "insert", away)
+    with pytest.raises(DatabaseUnavailable):
+        await pictures.service.create(picture(), **KINDS)
+    assert pictures.files() == []
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [(b"text", UnsupportedMedia), (picture()[:-30], UnsupportedMedia), (picture(size=(1001, 1000)), TooLarge)],
+)
+async def test_what_is_refused_leaves_nothing(pictures: Pictures, data: bytes, error: type[Exception]) -> None:
+    for attempt in (
+        pictures.service.create(data, **KINDS),
+        pictures.service.upload(data, image_category=ImageCategory.USER),
+    ):
+        with pytest.raises(error):
+            await attempt
+    assert pictures.files() == []
+    assert await pictures.database.fetch("SELECT 1 FROM images") == []
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+async def test_a_name_never_leads_out(pictures: Pictures, name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    service = pictures.service
+    for attempt in (
+        service.get_bytes(name),
+        service.get_thumbnail(name),
+        service.get_json(name),
+        service.get_metadata(name),
+        service.get_workflow_and_graph(name),
+        service.get_dtos([name]),
+        service.delete([name]),
+        service.star([name]),
+        service.unstar([name]),
+        service.update(name, starred=True),
+    ):
+        with pytest.raises(InvalidInput):
+            await attempt
+    if name:
+        with pytest.raises(InvalidInput):
+            await service.create(picture(), image_name=name, **KINDS)
+    assert (tmp_path / "a.png").exists()
+
+
+async def test_what_is_not_there_is_not_found(pictures: Pictures) -> None:
+    service = pictures.service
+    for attempt in (
+        service.get_bytes("no.png"),
+        service.get_thumbnail("no.png"),
+        service.get_pil("no.png"),
+        service.get_dto("no.png"),
+        service.get_metadata("no.png"),
+        service.get_workflow_and_graph("no.png"),
+        service.update("no.png", starred=True),
+        service.delete_one("no.png"),
+    ):
+        with pytest.raises(NotFound, match=r"no\.png"):
+            await attempt
+
+
+async def test_a_lost_thumbnail_is_made_again(pictures: Pictures) -> None:
+    dto = await pictures.service.create(picture(), **KINDS)
+    before = await pictures.service.get_thumbnail(dto.image_name)
+    Path(pictures.service.get_path(dto.image_name, thumbnail=True)).unlink()
+    assert (await pictures.service.get_thumbnail(dto.image_name)).data == before.data
+    assert len(pictures.files()) == 2
+
+
+async def test_delete_of_many_is_one_round_trip(pictures: Pictures) -> None:
+    names = [f"{number}.png" for number in range(100)]
+    small = picture(size=(4, 4))
+    for name in names:
+        await pictures.service.create(small, image_name=name, **KINDS)
+    gone: list[str] = []
+    pictures.service.on_deleted = gone.extend
+    with pictures.database.counted() as trips:
+        result = await pictures.service.delete([*names, "no.png"])
+    assert trips.count == 1
+    assert sorted(result.deleted_images) == sorted(names) == sorted(gone)
+    assert (result.affected_boards, result.failed_images) == (["none"], ["no.png"])
+    assert pictures.files() == []
+
+
+async def test_star_and_unstar(pictures: Pictures) -> None:
+    dto = await pictures.service.create(picture(), **KINDS)
+    starred = await pictures.service.star([dto.image_name, "no.png"])
+    assert starred.model_dump() == {
+        "affected_boards": ["none"],
+        "starred_images": [dto.image_name],
+        "failed_images": ["no.png"],
+    }
+    assert (await pictures.service.get_dto(dto.image_name)).starred
+    assert (await pictures.service.unstar([dto.image_name])).unstarred_images == [dto.image_name]
+    assert not (await pictures.service.get_dto(dto.image_name)).starred
+
+
+async def test_an_upload_takes_over_what_the_file_carries(pictures: Pictures) -> None:
+    made = await pictures.service.create(
+        picture(), **KINDS, metadata='{"seed":1}', graph='{"nodes":{},"edges":[]}', workflow='{"nodes":[],"edges":[]}'
+    )
+    data = await pictures.service.get_bytes(made.image_name)
+    dto = await pictures.service.upload(data, image_category=ImageCategory.USER)
+    assert dto.image_name != made.image_name
+    assert (dto.image_origin, dto.has_workflow) == (ResourceOrigin.EXTERNAL, True)
+    assert await pictures.service.get_metadata(dto.image_name) == {"seed": 1}
+    assert await pictures.service.get_bytes(dto.image_name) == data
+    dto = await pictures.service.upload(data, image_category=ImageCategory.USER, metadata='{"seed":2}')
+    assert await pictures.service.get_metadata(dto.image_name) == {"seed": 2}
+    assert b'{"seed":1}' not in await pictures.service.get_bytes(dto.image_name)
+
+
+async def test_an_upload_drops_what_does_not_hold(pictures: Pictures) -> None:
+    made = await pictures.service.create(picture(), **KINDS, metadata="[]", graph='{"nodes":[]}', workflow="{")
+    dto = await pictures.service.upload(
+        await pictures.service.get_bytes(made.image_name), image_category=ImageCategory.USER
+    )
+    assert not dto.has_workflow
+    assert await pictures.service.get_metadata(dto.image_name) is None
+    texts = await pictures.service.get_workflow_and_graph(dto.image_name)
+    assert (texts.workflow, texts.graph) == (None, None)
+
+
+async def test_metadata_too_large_for_a_record_stays_in_the_file(pictures: Pictures) -> None:
+    large = '{"a":"' + "x" * 2_000_000 + '"}'
+    dto = await pictures.service.create(picture(), **KINDS, metadata=large)
+    assert await pictures.service.get_metadata(dto.image_name) is None
+    assert large.encode() in await pictures.service.get_bytes(dto.image_name)
+    with pytest.raises(InvalidInput, match="too large"):
+        await pictures.service.upload(picture(), image_category=ImageCategory.USER, metadata=large)
+
+
+async def test_orphans_are_swept_once_they_are_old(pictures: Pictures) -> None:
+    kept = await pictures.service.create(picture(), **KINDS)
+    await pictures.service.files.save("orphan.png", picture(), b"thumbnail")
+    await pictures.service.files.save("fresh.png", picture(), b"thumbnail")
+    (pictures.folder / ".tmp-1").write_bytes(b"half a pic")
+    (pictures.folder / "thumbnails" / ".tmp-2").write_bytes(b"half a thumb")
+    long_ago = time.time() - 7200
+    for name in (kept.image_name, "orphan.png", ".tmp-1", "thumbnails/.tmp-2"):
+        os.utime(pictures.folder / name, (long_ago, long_ago))
+    assert await pictures.service.sweep_orphans() == ["orphan.png"]
+    stem = kept.image_name.removesuffix(".png")
+    assert pictures.files() == sorted(
+        ["fresh.png", kept.image_name, "thumbnails/fresh.webp", f"thumbnails/{stem}.webp"]
+    )
