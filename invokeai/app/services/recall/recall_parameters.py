@@ -17,6 +17,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 AdapterWeight = Annotated[float, Field(ge=-1, le=2)]
 Names = Annotated[str, Field(max_length=300)]
 MAX_ENTRIES = 100
+MAX_NUMBER = 2**53
+"""The largest whole number that a browser holds exactly."""
 LOCAL_MODEL_MEMBERS = frozenset({"model", "refiner_model", "vae_model", "loras", "control_layers", "ip_adapters"})
 LIST_MEMBERS = frozenset({"loras", "control_layers", "ip_adapters", "reference_images"})
 
@@ -61,7 +63,7 @@ class ReferenceImageRecallParameter(BaseModel):
 class RecallParameter(BaseModel):
     """What to recall; members left out stay as they are in the UI."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     positive_prompt: str | None = None
     negative_prompt: str | None = None
@@ -69,18 +71,18 @@ class RecallParameter(BaseModel):
     refiner_model: Names | None = None
     vae_model: Names | None = None
     scheduler: Names | None = None
-    steps: int | None = Field(default=None, ge=1)
-    refiner_steps: int | None = Field(default=None, ge=0)
+    steps: int | None = Field(default=None, ge=1, le=MAX_NUMBER)
+    refiner_steps: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
     cfg_scale: float | None = None
     cfg_rescale_multiplier: float | None = None
     refiner_cfg_scale: float | None = None
     guidance: float | None = None
-    width: int | None = Field(default=None, ge=64)
-    height: int | None = Field(default=None, ge=64)
-    seed: int | None = Field(default=None, ge=0)
+    width: int | None = Field(default=None, ge=64, le=MAX_NUMBER)
+    height: int | None = Field(default=None, ge=64, le=MAX_NUMBER)
+    seed: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
     denoise_strength: Share | None = None
     refiner_denoise_start: Share | None = None
-    clip_skip: int | None = Field(default=None, ge=0)
+    clip_skip: int | None = Field(default=None, ge=0, le=MAX_NUMBER)
     seamless_x: bool | None = None
     seamless_y: bool | None = None
     refiner_positive_aesthetic_score: float | None = None

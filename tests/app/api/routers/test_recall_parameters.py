@@ -64,7 +64,15 @@ async def test_reference_pictures_must_exist(api: LibraryApi) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"unknown": 1}, {"steps": 0}, {"width": 1}, {"denoise_strength": 2}, {"loras": [{}]}, {"seed": -1}],
+    [
+        {"unknown": 1},
+        {"steps": 0},
+        {"width": 1},
+        {"denoise_strength": 2},
+        {"loras": [{}]},
+        {"seed": -1},
+        {"seed": 2**64},
+    ],
 )
 async def test_bad_parameters_are_refused_and_not_told(api: LibraryApi, body: dict[str, Any]) -> None:
     await api.refusal("POST", RECALL, 422, json=body)
