@@ -7,9 +7,9 @@ import json
 import os
 from pathlib import Path
 
-from invokeai.app.services.config.config import AppConfig, ConfigurationError
+from invokeai.app.services.config.config import PROVIDER_KEYS, AppConfig, ConfigurationError
 from invokeai.app.services.image_providers.provider import ProviderCredentials
-from invokeai.app.services.shared.errors import InvalidInput
+from invokeai.app.services.shared.errors import InvalidInput, NotAvailableHere
 
 FILE_NAME = "provider_keys.json"
 MAX_CHARACTERS = 4096
@@ -41,7 +41,13 @@ class ProviderCredentialsStore:
 
         Raises:
             InvalidInput: a value is no key or no address.
+            NotAvailableHere: this studio keeps nothing on its own disk.
         """
+        if self._config.image_storage != "disk":
+            raise NotAvailableHere(
+                "This studio keeps nothing on its own disk, so it cannot keep a key that is typed in. "
+                f"Set {PROVIDER_KEYS.get(provider_id, 'INVOKEAI_PROVIDER_KEYS')} in its environment instead."
+            )
         values = dict(self._typed.get(provider_id, {}))
         for name, value in changes.items():
             if value and value.strip():

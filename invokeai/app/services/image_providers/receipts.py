@@ -16,6 +16,7 @@ from invokeai.app.services.image_providers.generation import Cost, ImageRequest
 from invokeai.app.services.shared.database.base import Database, Row, Statement
 from invokeai.app.services.shared.errors import NotFound
 from invokeai.app.services.shared.objects.object_store import ObjectStore
+from invokeai.app.services.shared.patience import until_available
 from invokeai.app.services.shared.timestamps import timestamp
 
 _NAMESPACE = uuid.UUID("5e0f7a52-7c0a-4f0e-9d4c-3c1d2b8f6a11")
@@ -143,8 +144,8 @@ class ReceiptStore:
         await self._database.execute(UPDATE_COST, *values)
 
     async def keep(self, receipt_id: str, raw: bytes) -> str:
-        """Store a raw answer, all or nothing; the reference to read it by."""
-        await self._objects.put(_key(receipt_id), raw, "application/octet-stream")
+        """Store a raw answer, all or nothing, and wait for a store that is away; the reference to read it by."""
+        await until_available(lambda: self._objects.put(_key(receipt_id), raw, "application/octet-stream"))
         return receipt_id
 
     async def read(self, reference: str) -> bytes | None:

@@ -33,6 +33,7 @@ from invokeai.app.services.images.image_results import (
 )
 from invokeai.app.services.shared.database.base import DatabaseError
 from invokeai.app.services.shared.errors import InvalidInput, NotFound
+from invokeai.app.services.shared.patience import until_available
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,7 +72,8 @@ class ImageService:
     ) -> ImageDTO:
         """Store a PIL image, or the bytes of an image file (a PNG keeps its pixels' bytes). One round trip.
 
-        Safe to repeat with the same `image_name`: the file is replaced, the record stays, its DTO comes back.
+        The picture may have been paid for, so a store that is away is waited for. Safe to repeat with the same
+        `image_name`: the file is replaced, the record stays, its DTO comes back.
         A board that is gone meanwhile leaves the picture uncategorised. `metadata`, `workflow` and `graph` are JSON
         texts; they go into the file too, in place of the ones it has.
 
@@ -96,7 +98,7 @@ class ImageService:
             user_id=user_id,
             metadata=_recordable(encoded.texts.get(METADATA)),
         )
-        return await self._store(record, encoded, keep_file=image_name is not None)
+        return await until_available(lambda: self._store(record, encoded, keep_file=image_name is not None))
 
     async def upload(
         self,

@@ -84,7 +84,9 @@ class AsyncImages:
         return await self._scope.services.images.get_dto(image_name)
 
     async def get_path(self, image_name: str, thumbnail: bool = False) -> Path:
-        """Where the file lies, on a studio that keeps its files on disk."""
+        """Where the file lies, on a studio that keeps its files on disk. Raises NotAvailableHere on others."""
+        if self._scope.services.config.image_storage != "disk":
+            raise NotAvailableHere("This studio keeps its files in an object store; use get_pil instead of get_path.")
         return Path(self._scope.services.images.get_path(image_name, thumbnail=thumbnail))
 
 
