@@ -141,7 +141,11 @@ class SessionProcessor:
             await self._look.wait()
             self._look.clear()
             while self._ended or (self._may_wait and self._free_lanes()):
-                await self._take_turn()
+                try:
+                    await self._take_turn()
+                except Exception:  # a fault in one turn must not end the worker; leases bring its items back
+                    logger.exception("A turn of the queue failed")
+                    await asyncio.sleep(RETRY_SECONDS)
 
     def _free_lanes(self) -> int:
         return max(0, self._lanes - len(self._sessions)) if self._taking else 0
@@ -237,10 +241,9 @@ class SessionProcessor:
         while True:
             await asyncio.sleep(self._lease_seconds / HEARTBEATS_PER_LEASE)
             try:
-                if self._sessions:
-                    running = set(self._sessions)
-                    held = await self._records.renew_leases(self._worker_id, self._lease_seconds)
-                    self.interrupt(running - held)
+                if running := list(self._sessions):
+                    held = await self._records.renew_leases(self._worker_id, running, self._lease_seconds)
+                    self.interrupt(set(running) - held)
                 if await self._records.has_expired() or self._keep_ended is not None:
                     self._queue.tell(await self._records.rescue([], self._keep_ended))
                 if await self._records.has_pending():

@@ -129,9 +129,9 @@ class SessionQueueRecords:
         done.sort(key=lambda row: order.get(int(row["item_id"] or 0), 0))
         return Turn(done, claimed, batches, _counts(results))
 
-    async def renew_leases(self, worker_id: str, lease_seconds: float) -> set[int]:
-        """Keep what the worker holds for another lease; the items that it still holds."""
-        rows = await self._database.fetch(sql.RENEW_LEASES, worker_id, timestamp_after(lease_seconds))
+    async def renew_leases(self, worker_id: str, item_ids: Sequence[int], lease_seconds: float) -> set[int]:
+        """Keep items that the worker runs for another lease; those that it still holds."""
+        rows = await self._database.fetch(sql.RENEW_LEASES, worker_id, timestamp_after(lease_seconds), _json(item_ids))
         return {int(row["item_id"] or 0) for row in rows}
 
     async def workers(self) -> list[str]:

@@ -94,8 +94,10 @@ WHERE batch_id IN (SELECT value FROM json_each(?1)) OR batch_id IN (
 GROUP BY batch_id, status"""
 
 RENEW_LEASES = """
-UPDATE session_queue SET lease_expires_at = ?2 WHERE status = 'in_progress' AND worker_id = ?1 RETURNING item_id"""
-"""One heartbeat for all items of a worker; what does not come back is not its own any more."""
+UPDATE session_queue SET lease_expires_at = ?2
+WHERE status = 'in_progress' AND worker_id = ?1 AND item_id IN (SELECT value FROM json_each(?3))
+RETURNING item_id"""
+"""One heartbeat for all items that run at a worker; what does not come back is not its own any more."""
 
 HAND_BACK = f"""
 UPDATE session_queue SET status = 'pending', status_sequence = status_sequence + 1, attempts = attempts - 1,

@@ -289,6 +289,23 @@ async def test_an_item_taken_over_by_another_worker_is_stopped_here(tmp_path: Pa
         assert studio.ends() == []
 
 
+async def test_items_of_a_turn_that_failed_come_back(tmp_path: Path) -> None:
+    async with QueueStudio(tmp_path, lease_seconds=0.3) as studio:
+        tell, faults = studio.processor._tell_turn, [RuntimeError("broken")]
+
+        def fail_once(*turn: Any) -> None:
+            if faults:
+                raise faults.pop()
+            tell(*turn)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(studio.processor, "_tell_turn", fail_once)
+            await studio.enqueue(batch_of(ADD, runs=3))
+            await studio.processor.start()
+            await studio.wait_for_ends(3)
+        assert [end["status"] for end in studio.ends()] == ["completed"] * 3
+
+
 async def test_results_outlive_a_database_that_is_away(studio: QueueStudio) -> None:
     await studio.processor.start()
     await studio.enqueue(batch_of({"w": {"type": "test_wait", "seconds": 0.05}}))

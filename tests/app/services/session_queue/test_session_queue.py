@@ -225,7 +225,7 @@ async def test_a_lease_that_ran_out_is_rescued_and_a_held_one_is_not(studio: Que
     assert await studio.queue.records.has_expired()
     rescued = await studio.queue.records.rescue([])
     assert [(row["item_id"], row["status"], row["started_at"]) for row in rescued.rows] == [(1, "pending", None)]
-    assert await studio.queue.records.renew_leases("other/1/w", 30) == {2}
+    assert await studio.queue.records.renew_leases("other/1/w", [1, 2], 30) == {2}
     assert [row["item_id"] for row in (await studio.queue.records.rescue(["other/1/w"])).rows] == [2]
 
 
