@@ -4,10 +4,11 @@ import logging
 from enum import IntEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel
 
 from invokeai.app.api.dependencies import ServicesDep
+from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.services.app_info.contract_config import InvokeAIAppConfigWithSetFields, contract_config
 from invokeai.app.services.app_info.installed_packages import installed_packages
 from invokeai.app.services.app_info.runtime_settings import DEVICES, UpdateAppGenerationSettingsRequest
@@ -40,13 +41,10 @@ class LogLevel(IntEnum):
     Critical = 50
 
 
-_VERSION = AppVersion(version=CONTRACT_VERSION)
-
-
-@app_info_router.get("/version", operation_id="app_version")
-async def app_version() -> AppVersion:
+@app_info_router.get("/version", operation_id="app_version", response_model=AppVersion)
+async def app_version() -> Response:
     """The version."""
-    return _VERSION
+    return JsonAnswer({"version": CONTRACT_VERSION})
 
 
 @app_info_router.get("/app_deps", operation_id="get_app_deps")
