@@ -1,0 +1,81 @@
+"""The node editor with the mouse: add nodes, place them, connect them, set their numbers."""
+
+from playwright.sync_api import Locator
+
+from tests.ui.studio_page import StudioPage
+
+
+class WorkflowEditor:
+    """The Workflows tab of a page, with a new empty workflow."""
+
+    def __init__(self, studio: StudioPage) -> None:
+        self.studio = studio
+        self.page = studio.page
+
+    def open_new(self) -> "WorkflowEditor":
+        """Start an empty workflow and show the editor."""
+        self.studio.tab("Workflows")
+        self.page.get_by_role("button", name="New Workflow").first.click()
+        self.page.get_by_text("Workflow Editor", exact=True).first.click()
+        self.page.locator(".react-flow__pane").wait_for()
+        return self
+
+    def add(self, *titles: str) -> list[str]:
+        """Add nodes by their titles, side by side; their ids."""
+        ids = [self._add(title) for title in titles]
+        # the first node sets the zoom, so it is set when all are there
+        for _ in range(5):
+            self.page.get_by_label("Zoom Out").first.click()
+        pane = self.page.locator(".react-flow__pane").bounding_box()
+        assert pane
+        for place, node_id in enumerate(reversed(ids)):
+            x = pane["x"] + 100 + (len(ids) - 1 - place) * (pane["width"] - 120) / len(ids)
+            self._drag(self._header(node_id), x, pane["y"] + 120)
+        return ids
+
+    def connect(self, source: str, output: str, target: str, field: str) -> None:
+        """Draw an edge."""
+        edges = self.page.locator(".react-flow__edge").count()
+        end = self._handle(target, field, "target").bounding_box()
+        assert end
+        self._drag(self._handle(source, output, "source"), end["x"] + end["width"] / 2, end["y"] + end["height"] / 2)
+        self.studio.until(lambda: self.page.locator(".react-flow__edge").count() == edges + 1, 5)
+
+    def set_number(self, node_id: str, place: int, value: int) -> None:
+        """Type `value` into the node's number field at `place`, counted from 0."""
+        field = self.node(node_id).get_by_role("spinbutton").nth(place)
+        field.fill(str(value))
+        field.press("Tab")
+
+    def node(self, node_id: str) -> Locator:
+        """The box of a node."""
+        return self.page.locator(f'.react-flow__node[data-id="{node_id}"]')
+
+    def save_as(self, name: str) -> None:
+        """Save a new workflow to the library."""
+        self.page.get_by_label("Save Workflow").first.click()
+        self.page.get_by_placeholder("Workflow Name").fill(name)
+        self.page.get_by_role("button", name="Save As").click()
+
+    def _add(self, title: str) -> str:
+        known = self.page.locator(".react-flow__node").count()
+        self.page.get_by_label("Add Node").first.click()
+        self.page.get_by_placeholder("Search for nodes").fill(title)
+        self.page.get_by_role("dialog").last.get_by_text(title, exact=True).first.click()
+        self.studio.until(lambda: self.page.locator(".react-flow__node").count() == known + 1, 5)
+        self.page.wait_for_timeout(400)  # the view glides to the new node
+        return str(self.page.locator(".react-flow__node").last.get_attribute("data-id"))
+
+    def _header(self, node_id: str) -> Locator:
+        return self.node(node_id).locator("p.chakra-text").first
+
+    def _handle(self, node_id: str, field: str, side: str) -> Locator:
+        return self.page.locator(f'.react-flow__handle.{side}[data-nodeid="{node_id}"][data-handleid="{field}"]')
+
+    def _drag(self, what: Locator, x: float, y: float) -> None:
+        box = what.bounding_box()
+        assert box
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(x, y, steps=12)
+        self.page.mouse.up()
