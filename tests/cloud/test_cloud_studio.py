@@ -152,28 +152,51 @@ def test_a_bucket_that_is_away_for_a_while_loses_nothing(cloud: CloudStudio, pro
     assert sorted(stored) == sorted(f"images/{name}" for name in names)
 
 
+TALLY_PACK = '''
+import os
+
+from invokeai.invocation_api import BaseInvocation, IntegerOutput, InvocationContext, invocation
+
+
+@invocation("tally", version="1.0.0", use_cache=False)
+class Tally(BaseInvocation):
+    """Writes a line for each time it runs."""
+
+    def invoke(self, context: InvocationContext) -> IntegerOutput:
+        with open(os.environ["TALLY"], "a") as lines:
+            lines.write(context.session_id + chr(10))
+        return IntegerOutput(value=1)
+'''
+
+
 def test_four_servers_share_a_queue_and_run_each_item_once(
-    tmp_path: Path, d1_gateway: D1Gateway, s3_server: S3Server
+    tmp_path: Path, d1_gateway: D1Gateway, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tally = tmp_path / "tally"
+    monkeypatch.setenv("TALLY", str(tally))
     d1, s3 = d1_gateway.new_database(), s3_server.new_bucket()
     studios = [CloudStudio(tmp_path / str(number), d1, s3) for number in range(4)]
     try:
         for studio in studios:
+            pack = studio.process.root / "nodes" / "tally_pack"
+            pack.mkdir(parents=True)
+            (pack / "__init__.py").write_text(TALLY_PACK)
             studio.process.start()
-        graph = {"id": "g", "nodes": {"a": {"id": "a", "type": "add", "a": 1, "b": 2}}, "edges": []}
+        graph = {"id": "g", "nodes": {"t": {"id": "t", "type": "tally"}}, "edges": []}
         enqueued = studios[0].call("/api/v1/queue/default/enqueue_batch", {"batch": {"graph": graph, "runs": 500}})
         assert enqueued["enqueued"] == 500
-        assert studios[3].wait_until_idle(120)["completed"] == 500
-        attempts = asyncio.run(attempts_of(d1))
-        assert attempts == {1: 500}
+        assert studios[3].wait_until_idle(150)["completed"] == 500
+        sessions = tally.read_text().split()
+        assert len(sessions) == len(set(sessions)) == 500
+        assert asyncio.run(items_held(d1)) == 0
     finally:
         for studio in studios:
             studio.process.stop()
 
 
-async def attempts_of(d1: D1Settings) -> dict[int, int]:
-    """How many items were started how often."""
+async def items_held(d1: D1Settings) -> int:
+    """How many items a worker still holds."""
     database = D1Database(d1)
-    rows = await database.fetch("SELECT attempts, count(*) AS items FROM session_queue GROUP BY attempts")
+    rows = await database.fetch("SELECT count(*) AS held FROM session_queue WHERE worker_id IS NOT NULL")
     await database.close()
-    return {int(str(row["attempts"])): int(str(row["items"])) for row in rows}
+    return int(str(rows[0]["held"]))
