@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 
 from invokeai.app.api.compression import GzipJson
 from invokeai.app.api.dependencies import ApiDependencies
+from invokeai.app.api.flat_routes import routes_below
 from invokeai.app.api.http_limits import BodyLimit
 from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openapi import add_openapi_route
@@ -119,7 +120,7 @@ def create_app(config: AppConfig) -> FastAPI:
         app.add_exception_handler(error, _answer(status))
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     for router in routers():
-        app.include_router(router, prefix="/api")
+        app.router.routes.extend(routes_below("/api", router))
     add_openapi_route(app, OpenApiCache(config.under_root(Path("cache"))))
     app.mount("/ws", sockets.asgi)
     return app
