@@ -11,7 +11,7 @@ from invokeai.app.api.flat_routes import routes_below
 def library() -> APIRouter:
     router = APIRouter(prefix="/v1/books", tags=["books"])
 
-    @router.get("/{book_id}")
+    @router.get("/{book_id}", response_model=None)
     async def read_book(book_id: int, loud: bool = False) -> dict[str, object]:
         return {"book": book_id, "loud": loud}
 
