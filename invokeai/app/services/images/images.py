@@ -125,17 +125,7 @@ class ImageService:
         if board_id is not None and await self.records.board_name(board_id) is None:
             raise NotFound(f"There is no board {board_id[:80]}.")
 
-        def encode() -> EncodedPicture:
-            given = {METADATA: metadata} if metadata is not None else {}
-            encoded = encode_picture(data, given, self._max_pixels, edit)
-            wrong = unbelievable(encoded.texts)
-            if not wrong:
-                return encoded
-            texts = {keyword: text for keyword, text in encoded.texts.items() if keyword not in wrong}
-            png = with_texts(encoded.png, dict.fromkeys(wrong))
-            return EncodedPicture(png, encoded.thumbnail, encoded.width, encoded.height, texts)
-
-        encoded = await self._in_thread(encode)
+        encoded = await self._in_thread(lambda: _encode_upload(data, metadata, self._max_pixels, edit))
         record = NewImage(
             image_name=f"{uuid4()}.png",
             image_origin=ResourceOrigin.EXTERNAL,
@@ -295,6 +285,18 @@ class ImageService:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _encode_upload(data: bytes, metadata: str | None, max_pixels: int, edit: Edit | None) -> EncodedPicture:
+    """The picture with what holds of the texts it carries."""
+    given = {METADATA: metadata} if metadata is not None else {}
+    encoded = encode_picture(data, given, max_pixels, edit)
+    wrong = unbelievable(encoded.texts)
+    if not wrong:
+        return encoded
+    texts = {keyword: text for keyword, text in encoded.texts.items() if keyword not in wrong}
+    png = with_texts(encoded.png, dict.fromkeys(wrong))
+    return EncodedPicture(png, encoded.thumbnail, encoded.width, encoded.height, texts)
 
 
 def _outcome(asked: Sequence[str], done: Sequence[NameAndBoard]) -> tuple[list[str], list[str], list[str]]:
