@@ -71,14 +71,16 @@ class StudioPage:
         self.record = PageRecord(page)
         self.api = httpx.Client(base_url=f"{server.base_url}/api", timeout=30)
         page.set_default_timeout(15_000)
+        # shown some moment after the first load, over other things
+        news = page.get_by_text("What's New in Invoke")
+        page.add_locator_handler(
+            news, lambda: page.get_by_role("button", name="Close").locator("visible=true").last.click()
+        )
 
     def open(self) -> None:
         """Load the page and wait until it is connected."""
         self.page.goto(f"{self.server.base_url}/", wait_until="load")
         expect(self.invoke_button).to_be_enabled(timeout=30_000)
-        news = self.page.get_by_text("What's New in Invoke")
-        if news.is_visible():
-            self.page.get_by_role("button", name="Close").last.click()
 
     @property
     def invoke_button(self) -> Locator:
