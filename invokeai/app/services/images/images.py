@@ -33,7 +33,7 @@ from invokeai.app.services.images.image_results import (
 )
 from invokeai.app.services.shared.database.base import DatabaseError
 from invokeai.app.services.shared.errors import InvalidInput, NotFound
-from invokeai.app.services.shared.patience import until_available
+from invokeai.app.services.shared.patience import PATIENCE_SECONDS, until_available
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,6 +51,8 @@ class ImageService:
         self.records = records
         self.on_deleted: Callable[[list[str]], None] = lambda image_names: None
         """Told the names of pictures that are gone."""
+        self.patience_seconds = PATIENCE_SECONDS
+        """How long a generated picture waits for a store that is away."""
         self._max_pixels = max_pixels
         self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="picture")
 
@@ -98,7 +100,9 @@ class ImageService:
             user_id=user_id,
             metadata=_recordable(encoded.texts.get(METADATA)),
         )
-        return await until_available(lambda: self._store(record, encoded, keep_file=image_name is not None))
+        return await until_available(
+            lambda: self._store(record, encoded, keep_file=image_name is not None), self.patience_seconds
+        )
 
     async def upload(
         self,

@@ -110,9 +110,27 @@ async def test_a_failed_record_takes_its_file_along(pictures: Pictures, monkeypa
         raise DatabaseUnavailable("gone")
 
     monkeypatch.setattr(pictures.service.records, "insert", away)
+    pictures.service.patience_seconds = 0
     with pytest.raises(DatabaseUnavailable):
         await pictures.service.create(picture(), **KINDS)
     assert pictures.files() == []
+
+
+async def test_a_generated_picture_waits_for_a_database_that_is_away(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert = pictures.service.records.insert
+    monkeypatch.setattr("invokeai.app.services.shared.patience.FIRST_WAIT_SECONDS", 0.01)
+    failures = [DatabaseUnavailable("gone")] * 3
+
+    async def away_at_first(record: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await insert(record)
+
+    monkeypatch.setattr(pictures.service.records, "insert", away_at_first)
+    dto = await pictures.service.create(picture(), **KINDS)
+    assert pictures.files() and (await pictures.service.get_dto(dto.image_name)).width
 
 
 @pytest.mark.parametrize(
