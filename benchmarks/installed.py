@@ -11,7 +11,7 @@ from benchmarks.servers import OURS, PEER
 
 NOTES = (
     "installed: sizes of all files under site-packages of a fresh venv after `pip install .`, without pip and "
-    "setuptools, and of the web UI, which the peer has among its packages and ours keeps beside them; the peer has a CPU "
+    "setuptools, and of the web UI, which the peer has among its packages and ours beside them; the peer has a CPU "
     "build of torch (its default CUDA build is about three times that).",
 )
 REPOSITORY = Path(__file__).parent.parent
@@ -39,7 +39,7 @@ def _install_ours(folder: Path) -> Path:
 
 def _web_ui_bytes(venv: Path) -> int:
     """Size of the prepared web UI, which is fetched when it is not there."""
-    command = [venv / "bin" / "python", "-m", "invokeai.app.services.ui_bundle"]
+    command = [str(venv / "bin" / "python"), "-m", "invokeai.app.services.ui_bundle"]
     folder = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
     return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
