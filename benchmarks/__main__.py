@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import peer, report
 from benchmarks.bench import Bench
+from benchmarks.load import require_wrk
 from benchmarks.report import Figure
 from benchmarks.servers import ours, upstream
 
@@ -36,6 +37,7 @@ def main() -> None:
     """Measure what was asked for."""
     options = arguments()
     chosen = options.names or NAMES
+    require_wrk()
     contestants = [ours(options.python)] if options.ours else []
     if options.peer:
         peer.install()

@@ -25,6 +25,12 @@ class Load:
     p99_ms: float
 
 
+def require_wrk() -> None:
+    """Raises BenchmarkFailed when wrk is missing: a client in Python would be slower than the server it measures."""
+    if shutil.which("wrk") is None:
+        raise BenchmarkFailed("wrk is missing: apt-get install wrk")
+
+
 def load(
     server: Running,
     path: str,
@@ -40,8 +46,7 @@ def load(
     Raises:
         BenchmarkFailed: wrk is missing, or an answer was an error.
     """
-    if shutil.which("wrk") is None:
-        raise BenchmarkFailed("wrk is missing: apt-get install wrk")
+    require_wrk()
     variables = {"LOAD_METHOD": method, "LOAD_BODY": str(body or ""), "LOAD_TYPE": content_type}
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s"]
     answer = subprocess.run(
