@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from invokeai.app.api.static_files import StaticSite
     from invokeai.app.services.config.config import AppConfig
@@ -119,7 +120,7 @@ def serve(config: "AppConfig", listener: socket.socket) -> None:
     app = create_app(config)
     app.router.default = site
     settings = uvicorn.Config(
-        app,
+        _PlainStartFailures(app),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http="httptools",
         ws="websockets-sansio",
@@ -128,21 +129,47 @@ def serve(config: "AppConfig", listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    server = _server(settings)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    logger.info("Serving %s at http://%s:%s", config.root_path, shown, port)
+    server = _server(settings, f"Serving {config.root_path} at http://{shown}:{port}")
     server.run(sockets=[listener])
 
 
-def _server(settings: "uvicorn.Config") -> "uvicorn.Server":
+class _PlainStartFailures:
+    """Lets the log say one sentence, without a traceback, when a service refuses to start for a known reason."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        from invokeai.app.services.config.config import ConfigurationError
+        from invokeai.app.services.shared.database.base import DatabaseError
+        from invokeai.app.services.shared.errors import ServiceError
+
+        async def plainly(message: "Message") -> None:
+            error = sys.exc_info()[1]
+            known = isinstance(error, ConfigurationError | DatabaseError | ServiceError | OSError)
+            if message["type"] == "lifespan.startup.failed" and known:
+                message = {**message, "message": f"The start failed: {error}"}
+            await send(message)
+
+        await self._app(scope, receive, plainly)
+
+
+def _server(settings: "uvicorn.Config", ready: str) -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
-        """A server that ends at once, without draining, on a second signal."""
+        """A server that says when it is `ready`, and that ends at once, without draining, on a second signal."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            if self.started:
+                logger.info(ready)
             gc.freeze()
             gc.enable()
 

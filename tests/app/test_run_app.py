@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.studio_process import StudioProcess
 
@@ -84,13 +83,19 @@ def test_settings_come_from_environment_and_file_and_the_environment_wins(tmp_pa
         process.stop()
 
 
-@pytest.mark.parametrize("variable", ["INVOKEAI_ROOT"])
-def test_root_and_port_come_from_the_environment(tmp_path: Path, variable: str) -> None:
+def test_a_database_that_cannot_be_opened_is_a_sentence_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "databases" / "invokeai.db").mkdir(parents=True)
+    done = _run("--port", "0", root=tmp_path)
+    assert done.returncode != 0
+    assert "The start failed: The database" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_root_and_port_come_from_the_environment(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        environment = dict(os.environ) | {variable: str(tmp_path / "from-env"), "INVOKEAI_PORT": port}
+        environment = dict(os.environ) | {"INVOKEAI_ROOT": str(tmp_path / "from-env"), "INVOKEAI_PORT": port}
         command = [sys.executable, "-m", "invokeai.app.run_app"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     _assert_refused(done, port)
