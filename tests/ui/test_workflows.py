@@ -25,7 +25,7 @@ def test_a_workflow_is_built_run_saved_loaded_and_run_again(page: StudioPage) ->
     assert _newest_values(page) == {9, 54}
 
     editor.save_as("Nine times six")
-    page.until(lambda: page.get("/v1/workflows/?categories=user")["total"] == 1)
+    page.until(lambda: page.get("/v1/workflows/", categories="user")["total"] == 1)
     page.page.reload()
     page.open()
     page.tab("Workflows")
