@@ -25,6 +25,7 @@ from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.registry import load_providers
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
+from invokeai.app.services.images.orphan_sweep import OrphanSweep
 from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
 from invokeai.app.services.library_defaults.default_library import sync_default_library
 from invokeai.app.services.library_defaults.library_facts import load_facts
@@ -77,7 +78,9 @@ class ApiDependencies:
             image_generation=generation,
             model_manager=await model_manager(config, database, objects, events, generation),
             database=database,
+            objects=objects,
             images=images,
+            orphan_sweep=OrphanSweep(images),
             bulk_download=BulkDownloadService(objects, images.files, images.records, events),
             tensors=tensors,
             events=events,
@@ -101,15 +104,18 @@ class ApiDependencies:
         load_core_invocations()
         await asyncio.to_thread(services.custom_nodes.load)
         await services.session_processor.start()
+        services.orphan_sweep.start()
         return services
 
     @staticmethod
     async def shutdown(services: Services) -> None:
         """Drain what runs, then close in the opposite order of building."""
+        await services.orphan_sweep.stop()
         await services.session_processor.stop()
         await services.image_generation.aclose()
         await services.bulk_download.close()
         services.images.close()
+        await services.objects.close()
         await services.database.close()
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
     from invokeai.app.services.images.images import ImageService
+    from invokeai.app.services.images.orphan_sweep import OrphanSweep
     from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
     from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
     from invokeai.app.services.prompts.prompt_expansion import PromptExpansion
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.session_processor.session_processor import SessionProcessor
     from invokeai.app.services.session_queue.session_queue import SessionQueue
     from invokeai.app.services.shared.database.base import Database
+    from invokeai.app.services.shared.objects.object_store import ObjectStore
     from invokeai.app.services.style_presets.style_preset_service import StylePresetService
     from invokeai.app.services.system_prompts.system_prompt_service import SystemPromptService
     from invokeai.app.services.tensors.tensor_store import TensorStore
@@ -42,7 +44,9 @@ class Services:
     config: AppConfig
     database: Database
     events: EventService
+    objects: ObjectStore
     images: ImageService
+    orphan_sweep: OrphanSweep
     bulk_download: BulkDownloadService
     tensors: TensorStore
     provider_credentials: ProviderCredentialsStore

@@ -1,5 +1,6 @@
 """Pictures as file and record together, and what a crash may leave."""
 
+import asyncio
 import io
 import os
 import time
@@ -14,6 +15,7 @@ from invokeai.app.services.image_files.disk_image_file_storage import DiskImageF
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
+from invokeai.app.services.images.orphan_sweep import OrphanSweep
 from invokeai.app.services.shared.database.base import DatabaseUnavailable
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from invokeai.app.services.shared.errors import InvalidInput, NotFound, TooLarge, UnsupportedMedia
@@ -273,3 +275,16 @@ async def test_orphans_are_swept_once_they_are_old(pictures: Pictures) -> None:
     assert pictures.files() == sorted(
         ["fresh.png", kept.image_name, "thumbnails/fresh.webp", f"thumbnails/{stem}.webp"]
     )
+
+
+async def test_orphans_are_swept_while_the_studio_runs(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invokeai.app.services.images.orphan_sweep.OLDER_THAN_SECONDS", 0)
+    kept = (await pictures.service.create(picture(), **KINDS)).image_name
+    await pictures.service.files.save("orphan.png", picture(), b"thumbnail")
+    sweep = OrphanSweep(pictures.service, first_seconds=0)
+    sweep.start()
+    async with asyncio.timeout(10):
+        while await pictures.service.files.exists("orphan.png"):
+            await asyncio.sleep(0.01)
+    await sweep.stop()
+    assert await pictures.service.files.names() == [kept]
