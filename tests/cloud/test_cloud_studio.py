@@ -130,6 +130,26 @@ def test_a_studio_without_a_disk_keeps_everything(cloud: CloudStudio) -> None:
     assert [key for key in keys if key.startswith(("images/", "thumbnails/"))] == []
 
 
+def test_browsers_may_fetch_files_from_the_bucket_itself(
+    tmp_path: Path, d1_gateway: D1Gateway, s3_server: S3Server
+) -> None:
+    studio = CloudStudio(tmp_path, d1_gateway.new_database(), s3_server.new_bucket())
+    studio.process = StudioProcess(
+        tmp_path / "root", settings=cloud_settings(studio.d1, studio.s3) | {"INVOKEAI_R2_URL_SECONDS": "60"}
+    )
+    studio.process.start()
+    try:
+        studio.generate(1)
+        assert studio.wait_until_idle()["completed"] == 1
+        for kind, head in (("full", b"\x89PNG"), ("thumbnail", b"RIFF")):
+            address = f"{studio.process.base_url}/api/v1/images/i/{studio.pictures()[0]}/{kind}"
+            with urllib.request.urlopen(address) as answer:
+                assert answer.url.startswith(str(studio.s3.endpoint))
+                assert answer.read().startswith(head)
+    finally:
+        studio.process.stop()
+
+
 def test_a_key_typed_in_is_refused_where_it_could_not_be_kept(tmp_path: Path) -> None:
     credentials = ProviderCredentialsStore(AppConfig(root=tmp_path, image_storage="r2"))
     with pytest.raises(NotAvailableHere, match="OPENAI_API_KEY"):

@@ -33,6 +33,11 @@ def disposition(name: str) -> str:
     return f"inline; filename*=utf-8''{quote(name, safe='')}"
 
 
+def elsewhere(url: str | None) -> Response | None:
+    """A redirect to where the store serves the file itself, or None. Presigned addresses end, so it is not kept."""
+    return Response(status_code=307, headers={"location": url, "cache-control": "no-store"}) if url else None
+
+
 def file_answer(request: Request, name: str, file: FilePart, cache: str = IMMUTABLE) -> Response:
     """The whole `file`, the part that was asked for (206), 304 or 416."""
     headers = {

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
-from invokeai.app.api.media import disposition, file_answer
+from invokeai.app.api.media import disposition, elsewhere, file_answer
 from invokeai.app.services.images.image_results import WorkflowAndGraphResponse
 
 image_files_router = APIRouter(prefix="/v1/images", tags=["images"])
@@ -46,6 +46,8 @@ async def get_image_full(
     request: Request, services: ServicesDep, image_name: str, invokeai_media_token: MediaToken = None
 ) -> Response:
     """The picture."""
+    if answer := elsewhere(services.images.files.url(image_name)):
+        return answer
     return file_answer(request, image_name, await services.images.files.read(image_name))
 
 
@@ -66,6 +68,8 @@ async def get_image_thumbnail(
     request: Request, services: ServicesDep, image_name: str, invokeai_media_token: MediaToken = None
 ) -> Response:
     """The picture, its longest side 256 pixels."""
+    if answer := elsewhere(services.images.files.url(image_name, thumbnail=True)):
+        return answer
     stem = image_name.rpartition(".")[0] or image_name
     return file_answer(request, f"{stem}.webp", await services.images.get_thumbnail(image_name))
 

@@ -56,9 +56,6 @@ class AppConfig(BaseSettings):
     )
     outputs_path: Path = Field(default=Path("outputs"), description="Folder of image files, relative to the root.")
     custom_nodes_path: Path = Field(default=Path("nodes"), description="Folder of node packs, relative to the root.")
-    model_manager: Literal["auto", "local", "none"] = Field(
-        default="auto", description="Local models: auto looks for torch."
-    )
 
     max_concurrent_sessions: int = Field(default=64, ge=1, le=1024, description="Sessions that run side by side.")
     max_queue_size: int = Field(default=10_000, ge=1, description="Pending items a queue may hold.")

@@ -1,0 +1,30 @@
+"""What README and plans say is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from invokeai.app.services.config.settings_table import settings_table
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "plans").glob("*.md"))]
+
+
+def test_readme_lists_every_setting_with_its_default() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    found = re.search(r"<!-- settings: .*?-->\n(.*?)<!-- end of settings -->", readme, re.DOTALL)
+    assert found, "README has no settings"
+    assert found[1] == settings_table()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_make_target_that_readme_names_exists() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    named = set(re.findall(r"`?make ([a-z-]+)", (REPOSITORY / "README.md").read_text()))
+    assert named and {name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)} == set()
