@@ -1,4 +1,4 @@
-"""The settings as a Markdown table; README holds what `python -m invokeai.app.services.config.settings_table` prints."""
+"""The settings as a Markdown table, as README shows them: `python -m invokeai.app.services.config.settings_table`."""
 
 import sys
 from pathlib import Path
