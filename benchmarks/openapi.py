@@ -9,7 +9,7 @@ from benchmarks.servers import started
 
 NEXT_REQUESTS = 20
 NOTES = (
-    f"openapi.json: first = the first request after a start, next = median of the {NEXT_REQUESTS} requests after it, "
+    f"openapi.json: first = the first request after the first start of a new root, next = median of the {NEXT_REQUESTS} requests after it, "
     "on one connection, whole body read.",
 )
 
@@ -18,9 +18,9 @@ def measure(bench: Bench) -> list[Figure]:
     """First and following request."""
     first = Figure("openapi.json, first", "ms", budget=500)
     following = Figure("openapi.json, next", "ms", budget=5)
-    for _ in range(bench.runs):
+    for run in range(bench.runs):
         for contestant in bench.contestants:
-            with started(contestant, bench.root(contestant, "openapi")) as server:
+            with started(contestant, bench.root(contestant, f"openapi-{run}")) as server:
                 client = Client(server)
                 first.add(server.name, client.seconds("/openapi.json") * 1e3)
                 following.add(
