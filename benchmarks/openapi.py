@@ -9,8 +9,8 @@ from benchmarks.servers import started
 
 NEXT_REQUESTS = 20
 NOTES = (
-    f"openapi.json: first = the first request after the first start of a new root, next = median of the {NEXT_REQUESTS} requests after it, "
-    "on one connection, whole body read.",
+    "openapi.json: first = the first request after the first start of a new root, next = median of the "
+    f"{NEXT_REQUESTS} requests after it, on one connection, whole body read.",
 )
 
 
