@@ -6,9 +6,9 @@ A name never leads out of the store. A file is there wholly or not at all.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from invokeai.app.services.shared.errors import InvalidInput, NotFound
+from invokeai.app.services.shared.objects.object_store import ObjectPart
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 MAX_NAME_LENGTH = 120
@@ -22,15 +22,7 @@ def validate_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class FilePart:
-    """Bytes of a file from `start` on; `total` is the size of the whole file in bytes."""
-
-    data: bytes
-    start: int
-    total: int
-    etag: str
-    """Changes when the content does; without quotes."""
+FilePart = ObjectPart
 
 
 class ImageFileStorage(ABC):

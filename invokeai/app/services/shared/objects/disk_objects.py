@@ -3,15 +3,20 @@
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from uuid import uuid4
 
 from invokeai.app.services.shared.errors import Conflict, NotFound, Unavailable
 from invokeai.app.services.shared.objects.object_store import ObjectEntry, ObjectPart, ObjectStore
 
 _ASIDE = ".tmp-"
+_ASIDE_SECONDS = 3600
+"""A file written aside that is older belongs to no write that still runs."""
 
 
 class DiskObjects(ObjectStore):
@@ -74,19 +79,25 @@ class DiskObjects(ObjectStore):
             aside.unlink(missing_ok=True)
 
     def _entries(self, prefix: str) -> list[ObjectEntry]:
+        """Files below the prefix; what writes that a crash cut off have left is taken away on the way."""
         folder = self._root / prefix.rpartition("/")[0]
         found = []
         for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
             key = path.relative_to(self._root).as_posix()
-            if path.is_file() and key.startswith(prefix) and not path.name.startswith(_ASIDE):
+            with suppress(FileNotFoundError):  # deleted meanwhile
                 status = path.stat()
-                found.append(ObjectEntry(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
+                if path.name.startswith(_ASIDE):
+                    if status.st_mtime < time.time() - _ASIDE_SECONDS:
+                        path.unlink()
+                elif S_ISREG(status.st_mode) and key.startswith(prefix):
+                    found.append(ObjectEntry(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
         return found
 
 
 def _unlink(paths: list[Path]) -> None:
     for path in paths:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a file that stays is an orphan, and orphans are swept
+            path.unlink(missing_ok=True)
 
 
 def _etag(status: os.stat_result) -> str:
