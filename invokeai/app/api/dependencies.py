@@ -23,6 +23,8 @@ from invokeai.app.services.image_providers.credentials import ProviderCredential
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.registry import load_providers
+from invokeai.app.services.image_providers.spend_caps import SpendCaps
+from invokeai.app.services.image_providers.spend_reports import SpendReports
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.images.orphan_sweep import OrphanSweep
@@ -69,13 +71,16 @@ class ApiDependencies:
         thumbnails = LibraryFileStore(objects, "workflow_thumbnails", pixels)
         pictures = LibraryFileStore(objects, "style_presets", pixels)
         credentials = ProviderCredentialsStore(config)
-        generation = image_generation(config, database, objects, credentials)
+        caps = SpendCaps(config, database, facts)
+        generation = image_generation(config, database, objects, credentials, caps)
         images = ImageService(files, ImageRecordStore(database), pixels)
         boards, state = BoardRecords(database), ClientStateService(database)
         services = Services(
             config=config,
             provider_credentials=credentials,
             image_generation=generation,
+            spend_caps=caps,
+            spend_reports=SpendReports(database),
             model_manager=await model_manager(config, database, objects, events, generation),
             database=database,
             objects=objects,
@@ -159,12 +164,12 @@ async def file_storage(config: AppConfig) -> tuple[ObjectStore, ImageFileStorage
 
 
 def image_generation(
-    config: AppConfig, database: Database, objects: ObjectStore, credentials: ProviderCredentialsStore
+    config: AppConfig, database: Database, objects: ObjectStore, credentials: ProviderCredentialsStore, caps: SpendCaps
 ) -> ImageServiceManager:
     """Every provider that is found, behind one service."""
-    receipts = ReceiptStore(database, objects)
+    receipts = ReceiptStore(database, objects, caps)
     providers = load_providers(credentials.get, config.root_path / "providers")
-    return ImageServiceManager(providers, receipts, default_model=config.default_image_model)
+    return ImageServiceManager(providers, receipts, default_model=config.default_image_model, keys_of=credentials.keys)
 
 
 async def model_manager(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from invokeai.app.services.gallery.gallery import GalleryService
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+    from invokeai.app.services.image_providers.spend_caps import SpendCaps
+    from invokeai.app.services.image_providers.spend_reports import SpendReports
     from invokeai.app.services.images.images import ImageService
     from invokeai.app.services.images.orphan_sweep import OrphanSweep
     from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
@@ -51,6 +53,8 @@ class Services:
     tensors: TensorStore
     provider_credentials: ProviderCredentialsStore
     image_generation: ImageServiceManager
+    spend_caps: SpendCaps
+    spend_reports: SpendReports
     model_manager: DummyModelManagerService
     client_state: ClientStateService
     workflows: WorkflowService

@@ -4,12 +4,13 @@ A setting that is unknown or out of range stops the start with a sentence that n
 """
 
 import os
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CONFIG_FILE = "invokeai.yaml"
 PROVIDER_KEYS = {
@@ -73,14 +74,48 @@ class AppConfig(BaseSettings):
     max_image_pixels: int = Field(default=100_000_000, ge=1, description="Most pixels an image may decode to.")
 
     provider_keys: dict[str, SecretStr] = Field(
-        default_factory=dict, description="API key of each provider, by provider id."
+        default_factory=dict,
+        description="API key of each provider, by provider id; several as list or between commas.",
     )
     default_image_model: str | None = Field(
         default=None, description="Model of requests that name none, as provider/model; else the first provider's."
     )
+    daily_spend_cap: Decimal | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Most US dollars that paid calls may cost a UTC day.",
+    )
+    daily_spend_cap_per_user: Decimal | None = Field(
+        default=None, ge=0, le=1_000_000, description="The same for each user."
+    )
+    assumed_image_cost: Decimal | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="What caps count for a picture of unknown price; none: such pictures are refused under a cap.",
+    )
+    api_tokens: Annotated[list[SecretStr], NoDecode] = Field(
+        default_factory=list,
+        description="Tokens of programs, as a list or between commas; when set, /v1 and the image router ask for one.",
+    )
     provider_base_urls: dict[str, str] = Field(
         default_factory=dict, description="Base URL of a provider, by provider id."
     )
+
+    @field_validator("provider_keys", mode="before")
+    @classmethod
+    def _keys_between_commas(cls, keys: Any) -> Any:
+        """A list of keys as the text that holds them all."""
+        if not isinstance(keys, dict):
+            return keys
+        return {name: ",".join(map(str, key)) if isinstance(key, list) else key for name, key in keys.items()}
+
+    @field_validator("api_tokens", mode="before")
+    @classmethod
+    def _tokens_in_a_list(cls, tokens: Any) -> Any:
+        """Text, as the environment has it, as a list of what stands between commas."""
+        return [part.strip() for part in tokens.split(",") if part.strip()] if isinstance(tokens, str) else tokens
 
     @property
     def root_path(self) -> Path:

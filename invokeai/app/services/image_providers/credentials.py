@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from invokeai.app.services.config.config import PROVIDER_KEYS, AppConfig, ConfigurationError
+from invokeai.app.services.image_providers.key_ring import key_in_use
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.shared.errors import InvalidInput, NotAvailableHere
 
@@ -24,13 +25,18 @@ class ProviderCredentialsStore:
         self._typed: dict[str, dict[str, str]] = _read(self._path)
 
     def get(self, provider_id: str) -> ProviderCredentials:
-        """Key and address in force."""
+        """Key and address in force: of several keys the one chosen for the call of this task, else the first."""
         typed = self._typed.get(provider_id, {})
-        configured = self._config.provider_keys.get(provider_id)
         return ProviderCredentials(
-            api_key=configured.get_secret_value() if configured else typed.get("api_key"),
+            api_key=key_in_use(provider_id) or next(iter(self.keys(provider_id)), None),
             base_url=self._config.provider_base_urls.get(provider_id) or typed.get("base_url"),
         )
+
+    def keys(self, provider_id: str) -> list[str]:
+        """Every key in force: several stand between commas."""
+        configured = self._config.provider_keys.get(provider_id)
+        text = configured.get_secret_value() if configured else self._typed.get(provider_id, {}).get("api_key", "")
+        return [key.strip() for key in text.split(",") if key.strip()]
 
     def key_is_configured(self, provider_id: str) -> bool:
         """Whether settings or environment hold the key, so that one typed in the UI would not count."""

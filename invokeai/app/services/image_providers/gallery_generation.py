@@ -45,11 +45,13 @@ async def generate_to_gallery(
     started = time.monotonic()
     call = f"api-{uuid.uuid4()}"
     key = CallKey(call, "generate", user_id=user_id)
-    metadata = recall_metadata(request, manager.route(request.model))
+    metadata = recall_metadata(request, manager.usable_route(request))
     stored: list[Any] = []
     result: ImageResult | None = None
     async for picture in make_pictures(manager, request, key, metadata=metadata):
         result = picture.result
+        if result.asked:
+            picture.metadata["model"] = model_metadata(result.provider_id, result.model_id, result.model_id)
         dto = await images.create(
             picture.image,
             image_origin=ResourceOrigin.INTERNAL,
@@ -74,11 +76,16 @@ def recall_metadata(request: ImageRequest, route: Route) -> dict[str, Any]:
         "height": request.height,
         "steps": request.steps,
         "strength": request.strength,
-        "model": {
-            "key": model_key(provider_id, model.model_id),
-            "hash": model_hash(provider_id, model.model_id),
-            "name": model.name,
-            "base": "external",
-            "type": "external_image_generator",
-        },
+        "model": model_metadata(provider_id, model.model_id, model.name),
+    }
+
+
+def model_metadata(provider_id: str, model_id: str, name: str) -> dict[str, str]:
+    """The model as metadata names it."""
+    return {
+        "key": model_key(provider_id, model_id),
+        "hash": model_hash(provider_id, model_id),
+        "name": name,
+        "base": "external",
+        "type": "external_image_generator",
     }

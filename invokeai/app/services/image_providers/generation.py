@@ -43,7 +43,8 @@ class ImageRequest:
 
     `model` is `provider/model`, `external://provider/model`, a record's key or hash, a model id that one provider has,
     or None for the default. The mask lies over the initial image; black (0) is where new content goes. `call_id` is the
-    same when the same work is done again, and unique otherwise.
+    same when the same work is done again, and unique otherwise. `fallback` names models that may be used instead when
+    the one before could not be reached and certainly cost nothing; empty: none.
     """
 
     prompt: str
@@ -63,6 +64,7 @@ class ImageRequest:
     reference_images: tuple[Image, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     call_id: str | None = None
+    fallback: tuple[str, ...] = ()
     on_progress: ProgressListener | None = None
 
 
@@ -76,7 +78,10 @@ class GeneratedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
-    """What came back. `model_id` is the model that was really used, `note` a sentence on a choice made for the user."""
+    """What came back. `model_id` is the model that was really used, `note` a sentence on a choice made for the user.
+
+    `receipt_id` and `asked` (`provider/model`, where another was used) are filled in by the router.
+    """
 
     images: tuple[GeneratedImage, ...]
     provider_id: str
@@ -85,3 +90,5 @@ class ImageResult:
     request_id: str | None = None
     provider_metadata: Mapping[str, Any] = field(default_factory=dict)
     note: str | None = None
+    receipt_id: str | None = None
+    asked: str | None = None

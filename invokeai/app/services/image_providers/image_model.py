@@ -32,7 +32,10 @@ def model_hash(provider_id: str, model_id: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageModel:
-    """A model of a provider. Sizes are pixels, `timeout_seconds` is for one call."""
+    """A model of a provider. Sizes are pixels, `timeout_seconds` is for one call.
+
+    `price_per_image` is decimal text in US dollars, for providers whose price is so simple; None: not known or not so.
+    """
 
     model_id: str
     name: str
@@ -43,6 +46,7 @@ class ImageModel:
     supports_strength: bool = False
     min_side: int = 1
     timeout_seconds: float = 600
+    price_per_image: str | None = None
     tags: tuple[str, ...] = ()
 
 

@@ -45,7 +45,7 @@ async def make_pictures(
     Raises:
         ProviderError, NotFound: as `ImageServiceManager.generate`, or the model is not one of `provider_id`.
     """
-    route = manager.route_of(request.model, provider_id)
+    route = manager.usable_route(request, provider_id)
     if not route.model.capabilities.resolution_presets:
         request = replace(request, image_size=None)
     for index, call in enumerate(manager.split(request)):
@@ -64,12 +64,11 @@ def picture_metadata(
     cost = {"amount": result.cost.amount, "currency": result.cost.currency, "kind": str(result.cost.kind)}
     if len(result.images) > 1:
         cost["images"] = len(result.images)  # type: ignore[assignment]
-    asked = route.model.model_id
     facts = {
         "app_version": CONTRACT_VERSION,
         "external_provider": result.provider_id,
         "external_model_id": result.model_id,
-        "external_model_asked": asked if asked != result.model_id else None,
+        "external_model_asked": result.asked or _asked_if_other(route, result),
         "image_size": request.image_size,
         "external_request_id": result.request_id,
         "external_provider_metadata": dict(result.provider_metadata) or None,
@@ -79,6 +78,10 @@ def picture_metadata(
         **{f"{result.provider_id}_{name}": value for name, value in request.options.items()},
     }
     return {name: value for name, value in (*given.items(), *facts.items()) if value is not None}
+
+
+def _asked_if_other(route: Route, result: ImageResult) -> str | None:
+    return route.model.model_id if route.model.model_id != result.model_id else None
 
 
 async def _finished(request: ImageRequest, image: GeneratedImage) -> Image | bytes:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
+from invokeai.app.services.image_providers.generation import Cost, CostKind
+
 if TYPE_CHECKING:
-    from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult
+    from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
     from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
     from invokeai.app.services.image_providers.receipts import Receipt
 
@@ -59,7 +62,10 @@ class ImageProvider(ABC):
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """What the request would cost, before it is sent; None when nobody can tell."""
-        return None
+        if model.price_per_image is None:
+            return None
+        amount = Decimal(model.price_per_image) * request.num_images
+        return Cost(str(amount), kind=CostKind.ESTIMATED)
 
     @abstractmethod
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:

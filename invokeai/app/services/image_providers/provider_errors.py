@@ -9,7 +9,9 @@ from invokeai.app.services.shared.errors import InvalidInput, ServiceError, Unav
 
 
 class ProviderError(ServiceError):
-    """Base of every failed provider call. `provider_code` and `request_id` are the provider's own words."""
+    """Base of every failed provider call. `provider_code` and `request_id` are the provider's own words.
+
+    `model_id` is filled in by the router."""
 
     may_be_billed: ClassVar[bool] = False
 
@@ -18,6 +20,7 @@ class ProviderError(ServiceError):
     ) -> None:
         super().__init__(message)
         self.provider_id = provider_id
+        self.model_id: str | None = None
         self.provider_code = provider_code
         self.request_id = request_id
 
@@ -48,12 +51,25 @@ class ProviderQuotaExhausted(ProviderError, Unavailable):
     """No credit or no quota is left; waiting a minute does not help."""
 
 
+class SpendCapReached(ProviderError, Unavailable):
+    """The call would go over this server's own cap on spending; nothing was sent."""
+
+
 class ProviderAuthError(ProviderError, Unavailable):
     """The provider did not accept the key."""
 
 
 class ProviderUnavailable(ProviderError, Unavailable):
-    """The provider cannot be used now (no key, no connection, its own fault), and certainly did no work."""
+    """The provider cannot be used now (no key, no connection, its own fault), and certainly did no work.
+
+    `retry_after` is in seconds, where it is known when to try again.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, provider_id: str = "", **words: str | None
+    ) -> None:
+        super().__init__(message, provider_id=provider_id, **words)
+        self.retry_after = retry_after
 
 
 class OutcomeUnknown(ProviderError, Unavailable):

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import cast
 
+import orjson
+
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
+from invokeai.app.services.image_providers.spend_caps import CURRENCY, WITHIN_CAPS, Hold, SpendCaps, micros, today
 from invokeai.app.services.shared.database.base import Database, Row, Statement
 from invokeai.app.services.shared.errors import NotFound
 from invokeai.app.services.shared.objects.object_store import ObjectStore
@@ -21,15 +24,23 @@ from invokeai.app.services.shared.timestamps import timestamp
 
 _NAMESPACE = uuid.UUID("5e0f7a52-7c0a-4f0e-9d4c-3c1d2b8f6a11")
 
-INSERT = """INSERT INTO generation_receipts
+INSERT = f"""INSERT INTO generation_receipts
   (receipt_id, session_id, node_id, call_index, user_id, provider_id, model_id, request_digest, state,
-   created_at, updated_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?) ON CONFLICT DO NOTHING"""
+   created_at, updated_at, cap_micros, cap_day)
+  SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?, ?, ? WHERE {WITHIN_CAPS} ON CONFLICT DO NOTHING"""
+"""A new receipt and its hold on the caps, in one statement; no row where the caps have no room."""
+REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, cap_day = ?, updated_at = ?
+  WHERE receipt_id = ? AND state = 'failed' AND {WITHIN_CAPS}"""
+"""A call that failed at no cost is about to be sent again: it takes a new hold, or stays failed."""
 SELECT = "SELECT * FROM generation_receipts WHERE receipt_id = ?"
+UNDER_WAY = """SELECT receipt_id FROM generation_receipts WHERE receipt_id IN (SELECT value FROM json_each(?))
+  AND state NOT IN ('prepared', 'failed')"""
 UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
-  raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ? WHERE receipt_id = ?"""
+  raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
+  cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END WHERE receipt_id = ?"""
 UPDATE_COST = """UPDATE generation_receipts SET state = ?, cost_amount = ?, cost_currency = ?, cost_kind = ?,
-  updated_at = ? WHERE receipt_id = ?"""
+  cost_micros = ?, cap_micros = COALESCE(?, cap_micros), images = ?, updated_at = ? WHERE receipt_id = ?"""
+"""Pictures are stored. What the caps hold becomes the true cost, and stays the estimate where none is known."""
 
 
 class ReceiptState(StrEnum):
@@ -81,12 +92,6 @@ class Receipt:
         self.raw_answer = reference
         await self._move(ReceiptState.ANSWERED, provider_ref=provider_ref, raw_answer=reference)
 
-    async def stored(self, cost: Cost) -> None:
-        """The pictures are with us, and this is what they cost."""
-        self.state = ReceiptState.STORED
-        if self.store:
-            await self.store.close(self.receipt_id, cost)
-
     async def ended(self, state: ReceiptState, error: str) -> None:
         """The call ended without a picture."""
         await self._move(state, error=error)
@@ -111,21 +116,42 @@ class Receipt:
 class ReceiptStore:
     """Receipts in the database, raw answers as objects `receipts/<id>`."""
 
-    def __init__(self, database: Database, objects: ObjectStore) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, caps: SpendCaps | None = None) -> None:
         self._database = database
         self._objects = objects
+        self._caps = caps
 
-    async def open(self, key: CallKey, provider_id: str, model_id: str, request: ImageRequest) -> Receipt:
-        """The call's receipt: a new one in state `prepared`, or the one an earlier run left. One round trip."""
-        now = timestamp()
-        values = (key.receipt_id, key.session_id, key.node_id, key.index, key.user_id, provider_id, model_id)
-        _, found = await self._database.batch(
+    async def open(
+        self, key: CallKey, provider_id: str, model_id: str, request: ImageRequest, estimate: Cost | None = None
+    ) -> Receipt:
+        """The call's receipt: a new one in state `prepared`, or the one an earlier run left. One round trip.
+
+        The estimate is held against the caps by the same write.
+
+        Raises:
+            SpendCapReached: the caps have no room; nothing was written.
+        """
+        now, receipt_id = timestamp(), key.receipt_id
+        hold = self._caps.hold(estimate, request.num_images) if self._caps else Hold(today())
+        room = hold.parameters(receipt_id, key.user_id)
+        values = (receipt_id, key.session_id, key.node_id, key.index, key.user_id, provider_id, model_id)
+        _, _, found = await self._database.batch(
             [
-                Statement(INSERT, (*values, request_digest(request), now, now)),
-                Statement(SELECT, (key.receipt_id,)),
+                Statement(INSERT, (*values, request_digest(request), now, now, hold.micros, hold.day, *room)),
+                Statement(REOPEN, (hold.micros, hold.day, now, receipt_id, *room)),
+                Statement(SELECT, (receipt_id,)),
             ]
         )
-        return self._receipt(found.rows[0])
+        receipt = self._receipt(found.rows[0]) if found.rows else None
+        if receipt is None or receipt.state is ReceiptState.FAILED:
+            assert self._caps is not None, "only caps keep a receipt from being written"
+            raise await self._caps.refusal(hold, key.user_id)
+        return receipt
+
+    async def under_way(self, receipt_ids: list[str]) -> set[str]:
+        """Which of these calls have left, however they ended. One round trip."""
+        rows = await self._database.fetch(UNDER_WAY, orjson.dumps(receipt_ids).decode())
+        return {str(row["receipt_id"]) for row in rows}
 
     async def get(self, receipt_id: str) -> Receipt | None:
         """The receipt of that id. One round trip."""
@@ -136,12 +162,14 @@ class ReceiptStore:
         self, receipt_id: str, state: ReceiptState, provider_ref: str | None, raw_answer: str | None, error: str | None
     ) -> None:
         """Write how far the call got. One round trip."""
-        await self._database.execute(UPDATE, state, provider_ref, raw_answer, error, timestamp(), receipt_id)
+        await self._database.execute(UPDATE, state, provider_ref, raw_answer, error, timestamp(), state, receipt_id)
 
-    async def close(self, receipt_id: str, cost: Cost) -> None:
+    async def close(self, receipt_id: str, cost: Cost, images: int = 1) -> None:
         """Write that the pictures are stored, and the cost. One round trip."""
-        values = (ReceiptState.STORED, cost.amount, cost.currency, cost.kind, timestamp(), receipt_id)
-        await self._database.execute(UPDATE_COST, *values)
+        exact = micros(cost.amount)
+        counted = exact if cost.currency == CURRENCY else None  # another currency leaves the hold as it is
+        values = (ReceiptState.STORED, cost.amount, cost.currency, cost.kind, exact, counted, images, timestamp())
+        await self._database.execute(UPDATE_COST, *values, receipt_id)
 
     async def keep(self, receipt_id: str, raw: bytes) -> str:
         """Store a raw answer, all or nothing, and wait for a store that is away; the reference to read it by."""

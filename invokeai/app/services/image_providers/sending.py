@@ -1,0 +1,179 @@
+"""The way to one provider: its lane, breaker and keys, and how a call is repeated, followed up or given up.
+
+A call is repeated only where it certainly cost nothing: the provider asked to wait, or did not accept the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from invokeai.app.services.image_providers.circuit_breaker import CircuitBreaker
+from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+from invokeai.app.services.image_providers.image_model import ImageModel
+from invokeai.app.services.image_providers.key_ring import REFUSED_SECONDS, SPENT_SECONDS, KeyRing
+from invokeai.app.services.image_providers.metrics import ProviderMetrics
+from invokeai.app.services.image_providers.provider import ImageProvider
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    ProviderAuthError,
+    ProviderError,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from invokeai.app.services.image_providers.receipts import Receipt, ReceiptState
+
+logger = logging.getLogger(__name__)
+
+RATE_LIMIT_TRIES = 3
+LONGEST_WAIT = 60.0
+MAYBE_BILLED = (
+    "The request reached {name}, but no answer came back; it may have been billed. Run it again to pay again."
+)
+
+
+class ProviderLine:
+    """One provider, and what is known of how it fares."""
+
+    def __init__(self, provider: ImageProvider, keys_of: Callable[[str], Sequence[str]]) -> None:
+        self.provider = provider
+        self.metrics = ProviderMetrics()
+        self.breaker = CircuitBreaker()
+        self.keys = KeyRing(provider.info.provider_id, keys_of)
+        self._lane = asyncio.Semaphore(provider.info.max_concurrency)
+
+    @property
+    def _name(self) -> str:
+        return self.provider.info.display_name
+
+    def check_open(self) -> None:
+        """Return when a request may pass now.
+
+        Raises:
+            ProviderUnavailable: the provider failed again and again and is left alone for a while.
+        """
+        wait = self.breaker.seconds_to_wait()
+        if wait > 0:
+            raise ProviderUnavailable(
+                f"{self._name} failed several times in a row ({self.metrics.last_failure or 'no reason given'}) and is "
+                f"left alone for {wait:.0f} more seconds. Nothing was sent; use another model or try again then.",
+                retry_after=wait,
+                provider_id=self.provider.info.provider_id,
+            )
+
+    async def call(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
+        """Send a new call, or follow up one that has left.
+
+        Raises:
+            ProviderError: how it ended.
+        """
+        with self.metrics.wait():
+            await self._lane.acquire()
+        try:
+            with self.metrics.call():
+                result = await self._outcome(model, request, receipt)
+        finally:
+            self._lane.release()
+        self.metrics.images += len(result.images)
+        return result
+
+    async def _outcome(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
+        if receipt.state in (ReceiptState.PREPARED, ReceiptState.FAILED):
+            return await self._through_breaker(model, request, receipt)
+        if receipt.state is ReceiptState.REFUSED:
+            raise ProviderRefused("The provider refused this request before.", provider_id=receipt.provider_id)
+        result = await self._resume(receipt)
+        if result is None:
+            message = MAYBE_BILLED.format(name=self._name)
+            if receipt.state is not ReceiptState.UNKNOWN:
+                await receipt.ended(ReceiptState.UNKNOWN, message)
+            raise OutcomeUnknown(message, provider_id=receipt.provider_id)
+        return result
+
+    async def _resume(self, receipt: Receipt) -> ImageResult | None:
+        """Ask with each key in turn: which one had sent the call is not written down."""
+        refusal: ProviderAuthError | None = None
+        for key in self.keys.in_force():
+            try:
+                with self.keys.use_key(key):
+                    result = await self.provider.resume(receipt)
+            except ProviderAuthError as error:
+                refusal = error
+            else:
+                if result is not None:
+                    return result
+        if refusal is not None:
+            raise refusal  # the answer may still be there: asked again with a key that is accepted
+        return None
+
+    async def _through_breaker(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
+        try:
+            self.check_open()
+        except ProviderUnavailable as error:
+            await receipt.ended(ReceiptState.FAILED, str(error))
+            raise
+        ticket, failed = self.breaker.enter(), None
+        try:
+            result = await self._send(model, request, receipt)
+            failed = False
+        except (ProviderUnavailable, OutcomeUnknown):
+            failed = True
+            raise
+        finally:
+            self.breaker.leave(ticket, failed=failed)
+        return result
+
+    async def _send(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
+        try:
+            await self._wait_for_a_key()
+            waits = 0
+            while True:
+                with self.keys.use() as key:
+                    try:
+                        return await self.provider.generate(request, model, receipt)
+                    except ProviderRateLimited as limit:
+                        waits += 1
+                        wait = limit.retry_after if limit.retry_after is not None else 2.0**waits
+                        other_is_free = self.keys.rest(key, wait, cooling=True)
+                        if waits >= RATE_LIMIT_TRIES or (wait > LONGEST_WAIT and not other_is_free):
+                            raise
+                    except (ProviderAuthError, ProviderQuotaExhausted) as error:
+                        aside = REFUSED_SECONDS if isinstance(error, ProviderAuthError) else SPENT_SECONDS
+                        # the only key is asked anew every time: the user may have paid or changed it meanwhile
+                        if len(self.keys.in_force()) == 1 or not self.keys.rest(key, aside):
+                            raise
+                        logger.warning("A key of %s is set aside: %s", self._name, type(error).__name__)
+                        wait, other_is_free = 0.0, True
+                if not other_is_free:
+                    logger.info("%s asks to wait %.1f s", self._name, wait)
+                    await asyncio.sleep(wait)
+        except ProviderError as error:
+            await receipt.ended(_end_state(error), str(error))
+            raise
+        except Exception as error:  # a provider's bug: the receipt still has to say whether the request had left
+            sent = receipt.state is not ReceiptState.PREPARED
+            with suppress(OSError):
+                await receipt.ended(ReceiptState.UNKNOWN if sent else ReceiptState.FAILED, repr(error))
+            raise
+
+    async def _wait_for_a_key(self) -> None:
+        """Requests that come while the provider asks to wait do wait, instead of being turned away once more."""
+        wait = self.keys.seconds_to_wait()
+        if wait > LONGEST_WAIT:
+            raise ProviderRateLimited(
+                f"{self._name} asked this server to wait {wait:.0f} more seconds. Nothing was sent.",
+                retry_after=wait,
+                provider_id=self.provider.info.provider_id,
+            )
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+
+def _end_state(error: ProviderError) -> ReceiptState:
+    if isinstance(error, ProviderRefused):
+        return ReceiptState.REFUSED
+    return ReceiptState.UNKNOWN if error.may_be_billed else ReceiptState.FAILED
