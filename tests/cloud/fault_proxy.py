@@ -74,6 +74,10 @@ class FaultProxy:
     async def _close(self) -> None:
         await self._runner.cleanup()
         await self._client.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 ATTEMPTS = 4
+CONNECT_SECONDS = 3.0
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -117,7 +118,11 @@ class D1Client:
                 content = await response.read()
                 status, answered = response.status, response.headers
         except aiohttp.ClientConnectorError as error:
-            raise DatabaseUnavailable(f"D1 at {self._settings.base_url} cannot be reached: {error.strerror}.") from None
+            raise _unreachable(self._settings.base_url, error.strerror or "refused") from None
+        except aiohttp.ConnectionTimeoutError:
+            raise _unreachable(self._settings.base_url, "no connection in time") from None
+        except aiohttp.InvalidURL:
+            raise _unreachable(self._settings.base_url, "this is no address") from None
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = (
                 "gave no answer in time"
@@ -138,10 +143,14 @@ class D1Client:
                 headers["authorization"] = f"Bearer {self._settings.token}"
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._settings.max_connections, keepalive_timeout=60),
-                timeout=aiohttp.ClientTimeout(total=self._settings.timeout_seconds, sock_connect=5),
+                timeout=aiohttp.ClientTimeout(total=self._settings.timeout_seconds, sock_connect=CONNECT_SECONDS),
                 headers=headers,
             )
         return self._session
+
+
+def _unreachable(base_url: str, reason: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"D1 at {base_url} cannot be reached ({reason}): check `d1_base_url`.")
 
 
 def _bound(value: SqlValue) -> Any:

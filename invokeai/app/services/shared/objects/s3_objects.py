@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 MAX_KEYS_A_CALL = 1000
 """R2 lists and deletes at most so many keys at once."""
+CHECK_SECONDS = 3.0
+"""How long the check at the start waits for a connection, and then for an answer."""
 _NOT_THERE = {"NoSuchKey", "404", "NotFound"}
 _KEY_REFUSED = {"Unauthorized", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "401", "403"}
 _SETTING_OF_KEY_FAULT = "`r2_access_key_id` and `r2_secret_access_key` (permission Object Read & Write on the bucket)"
@@ -177,7 +179,9 @@ class S3Objects(ObjectStore):
         from botocore.exceptions import BotoCoreError, ClientError
 
         def work() -> None:
-            self._client().list_objects_v2(Bucket=self.settings.bucket, MaxKeys=1)
+            client = _make_client(self.settings, attempts=1, connect_seconds=CHECK_SECONDS, read_seconds=CHECK_SECONDS)
+            client.list_objects_v2(Bucket=self.settings.bucket, MaxKeys=1)
+            client.close()
 
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -212,7 +216,9 @@ class S3Objects(ObjectStore):
             return self._made
 
 
-def _make_client(settings: S3Settings) -> Any:
+def _make_client(
+    settings: S3Settings, attempts: int = 3, connect_seconds: float = 4, read_seconds: float | None = None
+) -> Any:
     import boto3
     from botocore.config import Config
 
@@ -225,9 +231,9 @@ def _make_client(settings: S3Settings) -> Any:
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            retries={"max_attempts": 3, "mode": "standard"},
-            connect_timeout=4,
-            read_timeout=settings.timeout_seconds,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            connect_timeout=connect_seconds,
+            read_timeout=read_seconds or settings.timeout_seconds,
             max_pool_connections=settings.max_connections,
             # R2 refuses the checksum trailers that boto3 adds by itself
             request_checksum_calculation="when_required",
