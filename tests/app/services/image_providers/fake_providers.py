@@ -106,7 +106,7 @@ class PaidImageService(ImageProvider):
         self.sent: list[str] = []
         self.asked: list[str] = []
         self.script: Callable[[], bytes] = lambda: b"red"
-        self.before_sending: Exception | None = None
+        self.before_sending: BaseException | None = None
         self.can_be_asked = False
 
     def custom_model(self, model_id: str) -> ImageModel | None:
@@ -137,7 +137,7 @@ class PaidImageService(ImageProvider):
             raise RuntimeError("the answer makes no sense")
         return ImageResult(
             images=(GeneratedImage(png(64, 64, raw.decode())),),
-            provider_id="paid",
+            provider_id=self.info.provider_id,
             model_id=model_id,
             cost=Cost("0.013", kind=CostKind.REPORTED),
         )

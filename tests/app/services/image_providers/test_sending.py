@@ -1,0 +1,256 @@
+"""Breaker, keys and fallback: what is repeated, what is not, and that no picture is ever paid for twice."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai.app.services.config.config import load_config
+from invokeai.app.services.image_providers.circuit_breaker import CircuitBreaker, CircuitState
+from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
+from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+from invokeai.app.services.image_providers.image_model import ImageModel
+from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.key_ring import KeyRing
+from invokeai.app.services.image_providers.pictures import make_pictures
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    ProviderAuthError,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from invokeai.app.services.image_providers.receipts import CallKey, Receipt, ReceiptStore
+from invokeai.app.services.shared.database.base import Database
+from invokeai.app.services.shared.errors import NotFound
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
+from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
+
+KEY = CallKey("session", "node")
+REQUEST = ImageRequest(prompt="a fox", model="slow/plain", width=8, height=8)
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class KeyedService(SlowImageService):
+    """Notes with which key each call was made; `verdicts` are raised for a key."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self.keys, self.used, self.verdicts = keys, [], {}  # type: ignore[var-annotated]
+        self.busy: Counter[str] = Counter()
+        from invokeai.app.services.image_providers.key_ring import key_in_use
+
+        super().__init__(lambda: ProviderCredentials(api_key=key_in_use("slow") or self.keys[0]))
+
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        key = self._credentials().api_key or ""
+        self.used.append(key)
+        if key in self.verdicts:
+            raise self.verdicts[key]
+        return await super().generate(request, model, receipt)
+
+
+def keyed(*keys: str) -> tuple[ImageServiceManager, KeyedService]:
+    service = KeyedService(list(keys))
+    return ImageServiceManager([service], ReceiptStore(None, None), keys_of=lambda _: service.keys), service  # type: ignore[arg-type]
+
+
+def free_manager(*providers: Any) -> ImageServiceManager:
+    return ImageServiceManager(providers, ReceiptStore(None, None))  # type: ignore[arg-type]
+
+
+async def test_a_provider_that_keeps_failing_is_left_alone_then_tried_once() -> None:
+    slow, clock = SlowImageService(), Clock()
+    manager = free_manager(slow)
+    breaker = manager.lines["slow"].breaker = CircuitBreaker(clock)
+    slow.failures = [ProviderUnavailable("away") for _ in range(6)]
+    for _ in range(5):
+        with pytest.raises(ProviderUnavailable, match="away"):
+            await manager.generate(REQUEST)
+    with pytest.raises(ProviderUnavailable, match="left alone for 30 more seconds") as refusal:
+        await manager.generate(REQUEST)
+    assert len(slow.calls) == 5 and refusal.value.retry_after == 30
+    clock.now += 31
+    assert breaker.state is CircuitState.HALF_OPEN
+    ends = await asyncio.gather(*(manager.generate(REQUEST) for _ in range(3)), return_exceptions=True)
+    assert len(slow.calls) == 6 and all(isinstance(end, ProviderUnavailable) for end in ends)
+    clock.now += 31  # the pause has doubled
+    assert breaker.state is CircuitState.OPEN
+    clock.now += 30
+    await manager.generate(REQUEST)
+    assert breaker.state is CircuitState.CLOSED
+
+
+@pytest.mark.parametrize("error", [ProviderRefused("no"), ProviderBadRequest("no"), ProviderAuthError("no")])
+async def test_refusals_and_wrong_requests_do_not_open_the_breaker(error: ProviderError) -> None:
+    slow = SlowImageService()
+    manager = free_manager(slow)
+    slow.failures = [error] * 9
+    for _ in range(9):
+        with pytest.raises(type(error)):
+            await manager.generate(REQUEST)
+    assert manager.lines["slow"].breaker.state is CircuitState.CLOSED and len(slow.calls) == 9
+
+
+def test_a_trial_that_is_cancelled_makes_room_for_the_next() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker(clock)
+    for _ in range(5):
+        breaker.leave(breaker.enter(), failed=True)
+    clock.now += 31
+    ticket = breaker.enter()
+    assert breaker.seconds_to_wait() > 0
+    breaker.leave(ticket, failed=None)
+    assert breaker.seconds_to_wait() == 0
+
+
+async def test_calls_are_spread_over_the_keys() -> None:
+    manager, service = keyed("a", "b", "c")
+    service.hold = asyncio.Event()
+    tasks = [asyncio.create_task(manager.generate(REQUEST)) for _ in range(3)]
+    while service.running < 3:
+        await asyncio.sleep(0)
+    assert sorted(service.used) == ["a", "b", "c"]
+    service.hold.set()
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("error", [ProviderAuthError("bad key"), ProviderQuotaExhausted("no money")])
+async def test_a_key_that_is_refused_or_spent_is_set_aside(error: ProviderError) -> None:
+    manager, service = keyed("bad", "good")
+    service.verdicts = {"bad": error}
+    for _ in range(3):
+        await manager.generate(REQUEST)
+    assert service.used == ["bad", "good", "good", "good"]
+    assert manager.lines["slow"].keys.set_aside() == 1
+
+
+async def test_the_only_key_is_asked_anew_every_time() -> None:
+    manager, service = keyed("bad")
+    service.verdicts = {"bad": ProviderAuthError("bad key")}
+    for _ in range(2):
+        with pytest.raises(ProviderAuthError, match="bad key"):
+            await manager.generate(REQUEST)
+    service.verdicts = {}
+    await manager.generate(REQUEST)
+    assert service.used == ["bad"] * 3
+
+
+async def test_a_limit_of_one_key_is_not_waited_for_while_another_is_free() -> None:
+    manager, service = keyed("a", "b")
+    service.verdicts = {"a": ProviderRateLimited("slow down", retry_after=600)}
+    await manager.generate(REQUEST)
+    assert service.used == ["a", "b"]
+
+
+async def test_while_a_provider_asks_to_wait_long_nothing_more_is_sent() -> None:
+    slow = SlowImageService()
+    manager = free_manager(slow)
+    slow.failures = [ProviderRateLimited("tomorrow", retry_after=1800)]
+    with pytest.raises(ProviderRateLimited, match="tomorrow"):
+        await manager.generate(REQUEST)
+    with pytest.raises(ProviderRateLimited, match="asked this server to wait") as refusal:
+        await manager.generate(REQUEST)
+    assert len(slow.calls) == 1 and 1790 < (refusal.value.retry_after or 0) <= 1800
+
+
+def test_waits_end_with_time() -> None:
+    clock = Clock()
+    ring = KeyRing("p", lambda _: ["a"], clock)
+    assert ring.rest("a", 20, cooling=True) is False
+    assert ring.seconds_to_wait() == 20
+    clock.now += 21
+    assert ring.seconds_to_wait() == 0
+
+
+def test_several_keys_come_as_a_list_or_between_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "invokeai.yaml").write_text("provider_keys: {paid: [k1, k2]}\n")
+    monkeypatch.setenv("RUNWARE_API_KEY", "r1, r2,")
+    store = ProviderCredentialsStore(load_config(str(tmp_path)))
+    assert store.keys("paid") == ["k1", "k2"] and store.keys("runware") == ["r1", "r2"]
+    assert store.get("runware").api_key == "r1" and store.keys("none") == []
+
+
+class Backup(PaidImageService):
+    info = replace(PaidImageService.info, provider_id="backup", display_name="Backup", priority=2)
+
+
+def two_paid(database: Database, folder: Path) -> tuple[ImageServiceManager, PaidImageService, Backup]:
+    first, second = PaidImageService(lambda: ProviderCredentials("k")), Backup(lambda: ProviderCredentials("k"))
+    return ImageServiceManager([first, second], ReceiptStore(database, DiskObjects(folder))), first, second
+
+
+ALLOWED = ImageRequest(prompt="a fox", model="paid/pro", fallback=("backup/pro",))
+
+
+async def test_another_model_is_used_only_where_it_was_allowed(any_database: Database, tmp_path: Path) -> None:
+    manager, first, second = two_paid(any_database, tmp_path)
+    first.before_sending = ProviderUnavailable("away")
+    with pytest.raises(ProviderUnavailable, match="away"):
+        await manager.generate(replace(ALLOWED, fallback=()), KEY)
+    assert second.sent == []
+    (picture,) = [p async for p in make_pictures(manager, ALLOWED, KEY)]
+    assert len(second.sent) == 1 and picture.metadata["external_model_asked"] == "paid/pro"
+    states = {r["provider_id"]: r["state"] for r in await any_database.fetch("SELECT * FROM generation_receipts")}
+    assert states == {"paid": "failed", "backup": "stored"}
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), ProviderRefused("no"), ProviderBadRequest("no")])
+async def test_what_may_be_billed_and_what_is_refused_never_falls_back(
+    any_database: Database, tmp_path: Path, error: ProviderError
+) -> None:
+    manager, first, second = two_paid(any_database, tmp_path)
+    first.before_sending = error
+    with pytest.raises(type(error)):
+        await manager.generate(ALLOWED, KEY)
+    assert second.sent == []
+
+
+async def test_a_fallback_that_had_left_is_followed_up_not_paid_again(any_database: Database, tmp_path: Path) -> None:
+    manager, first, second = two_paid(any_database, tmp_path)
+    first.before_sending = ProviderUnavailable("away")
+
+    def dies() -> bytes:
+        raise KeyboardInterrupt
+
+    second.script = dies
+    with pytest.raises(KeyboardInterrupt):
+        await manager.generate(ALLOWED, KEY)
+    manager, first, second = two_paid(any_database, tmp_path)  # after the restart the first works again
+    second.can_be_asked = True
+    result = await manager.generate(ALLOWED, KEY)
+    assert (first.sent, second.sent, second.asked) == ([], [], ["job-7"])
+    assert result.asked == "paid/pro"
+
+
+async def test_a_provider_without_a_key_may_be_replaced_too(any_database: Database, tmp_path: Path) -> None:
+    manager = ImageServiceManager(
+        [PaidImageService(), Backup(lambda: ProviderCredentials("k"))],
+        ReceiptStore(any_database, DiskObjects(tmp_path)),
+    )
+    (picture,) = [p async for p in make_pictures(manager, ALLOWED, KEY)]
+    assert picture.metadata["external_provider"] == "backup"
+
+
+def test_errors_say_what_there_is_and_what_to_do() -> None:
+    manager = free_manager(SlowImageService(), PaidImageService())
+    with pytest.raises(NotFound, match="The models are slow/plain"):
+        manager.route("plan")
+    with pytest.raises(NotFound, match=r"Paid has no model 'por'\. The models are paid/pro"):
+        manager.route("paid/por")
+    with pytest.raises(ProviderUnavailable, match=r"set up one of these. Paid: Enter an API key for Paid"):
+        free_manager(PaidImageService()).route()
