@@ -14,8 +14,10 @@ run: .venv/installed ui
 ui: .venv/installed
 	@$(BIN)/python -m invokeai.app.services.ui_bundle > /dev/null
 
+# the second line: what can run on either engine, and a browser, on D1 and a bucket
 test: lint .venv/tested-with ui
 	$(BIN)/pytest
+	$(BIN)/pytest --cloud tests/app/api tests/app/services/images tests/app/services/library_defaults tests/ui/test_generate.py
 
 lint: .venv/tested-with
 	$(BIN)/ruff check .

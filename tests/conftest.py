@@ -14,7 +14,22 @@ from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from invokeai.app.services.shared.objects.s3_objects import S3Objects
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.s3_server import S3Server, refuse_what_r2_lacks
+from tests.storage_engines import use_cloud
 from tests.studio_process import StudioProcess
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--cloud`: what can run on either runs on D1 and a bucket."""
+    parser.addoption("--cloud", action="store_true", help="run services and API on D1 and an S3 server")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def storage_engines(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Switch the engines once for the whole run."""
+    if request.config.getoption("--cloud"):
+        use_cloud(request.getfixturevalue("d1_gateway"), request.getfixturevalue("s3_server"))
+    yield
+    use_cloud(None, None)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.storage_engines import storage_environment
 from tests.studio_process import StudioProcess
 from tests.ui.studio_page import StudioPage
 
@@ -33,7 +34,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def ui_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
     """A server with the web UI on an empty root."""
-    process = StudioProcess(tmp_path_factory.mktemp("studio") / "root", web_ui=True).start()
+    root = tmp_path_factory.mktemp("studio") / "root"
+    process = StudioProcess(root, web_ui=True, settings=storage_environment()).start()
     yield process
     process.stop()
 

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, FastAPI
 
-from invokeai.app.api_app import STATUS_OF_ERROR, _answer
+from invokeai.app.api_app import add_error_answers
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.events.events import Event, EventService
-from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from tests.app.services.shared.database.counting_database import CountingDatabase
+from tests.storage_engines import empty_database
 
 
 @dataclass
@@ -42,7 +42,7 @@ class LibraryApi:
 @asynccontextmanager
 async def library_api(root: Path, routers: Sequence[APIRouter], **services: Any) -> AsyncIterator[LibraryApi]:
     """The routers, on a migrated database below `root`. `services` are functions of the namespace made so far."""
-    database = CountingDatabase(SqliteDatabase(root / "library.db"))
+    database = CountingDatabase(empty_database(root / "library.db"))
     await database.migrate()
     events = EventService()
     namespace = SimpleNamespace(config=AppConfig(root=root), database=database, events=events)
@@ -50,8 +50,7 @@ async def library_api(root: Path, routers: Sequence[APIRouter], **services: Any)
         setattr(namespace, name, make(namespace))
     app = FastAPI()
     app.state.services = namespace
-    for error, status in STATUS_OF_ERROR.items():
-        app.add_exception_handler(error, _answer(status))
+    add_error_answers(app)
     for router in routers:
         app.include_router(router, prefix="/api")
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

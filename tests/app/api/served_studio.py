@@ -15,6 +15,7 @@ import uvicorn
 
 from invokeai.app.api_app import create_app
 from invokeai.app.services.config.config import AppConfig
+from tests.storage_engines import storage_settings
 
 
 class ServedStudio:
@@ -61,7 +62,7 @@ async def served_studio(root: Path, **settings: Any) -> AsyncIterator[ServedStud
     """Serve a studio on a free port until the block ends."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(AppConfig(root=root, **settings))
+    app = create_app(AppConfig(root=root, **storage_settings(), **settings))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -14,16 +14,16 @@ from invokeai.app.api.dependencies import ApiDependencies
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.services import Services
 from invokeai.app.services.session_queue.queue_models import Batch
-from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from tests.app.invocations.test_third_party_image_generation import a_node, ui_batch
 from tests.app.services.shared.database.counting_database import CountingDatabase
+from tests.storage_engines import empty_database
 
 ROUND_TRIPS = 8
 
 
 @pytest.fixture
 async def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Services]:
-    database = CountingDatabase(SqliteDatabase(tmp_path / "studio.db"))
+    database = CountingDatabase(empty_database(tmp_path / "studio.db"))
     monkeypatch.setattr(dependencies, "record_database", lambda _: database)
     services = await ApiDependencies.initialize(AppConfig(root=tmp_path))
     yield services

@@ -15,8 +15,8 @@ from invokeai.app.services.session_processor.session_processor import SessionPro
 from invokeai.app.services.session_queue.queue_models import Batch
 from invokeai.app.services.session_queue.session_queue import SessionQueue
 from invokeai.app.services.shared.database.base import Database
-from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from tests.app.services.shared.database.counting_database import CountingDatabase
+from tests.storage_engines import empty_database
 
 QUEUE = "default"
 
@@ -39,7 +39,7 @@ class QueueStudio:
 
     def __init__(self, root: Path, images: Any = None, database: Database | None = None, **settings: Any) -> None:
         self.config = AppConfig(root=root, **settings)
-        self.database = FailingDatabase(database or SqliteDatabase(root / "test.db"))
+        self.database = FailingDatabase(database or empty_database(root / "test.db"))
         self.events = EventService()
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.events.subscribe(self._remember)

@@ -17,9 +17,9 @@ from invokeai.app.services.image_records.image_record_store import ImageRecordSt
 from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.images.orphan_sweep import OrphanSweep
 from invokeai.app.services.shared.database.base import DatabaseUnavailable
-from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from invokeai.app.services.shared.errors import InvalidInput, NotFound, TooLarge, UnsupportedMedia
 from tests.app.services.shared.database.counting_database import CountingDatabase
+from tests.storage_engines import empty_database
 
 KINDS: dict[str, Any] = {"image_origin": ResourceOrigin.INTERNAL, "image_category": ImageCategory.GENERAL}
 BAD_NAMES = ["../a.png", "..", "a/b.png", "a\\b.png", "", ".hidden", "a\0.png", "a b.png", "é.png", "x" * 121, "a..png"]
@@ -36,7 +36,7 @@ class Pictures:
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "images"
-        self.database = CountingDatabase(SqliteDatabase(root / "studio.db"))
+        self.database = CountingDatabase(empty_database(root / "studio.db"))
         self.service = ImageService(DiskImageFileStorage(self.folder), ImageRecordStore(self.database), 1_000_000)
 
     def files(self) -> list[str]:

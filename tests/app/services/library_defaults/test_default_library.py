@@ -9,13 +9,13 @@ import pytest
 
 from invokeai.app.services.library_defaults.default_library import FOLDER, sync_default_library
 from invokeai.app.services.library_defaults.library_facts import load_facts
-from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from tests.app.services.shared.database.counting_database import CountingDatabase
+from tests.storage_engines import empty_database
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[CountingDatabase]:
-    counting = CountingDatabase(SqliteDatabase(tmp_path / "library.db"))
+    counting = CountingDatabase(empty_database(tmp_path / "library.db"))
     await counting.migrate()
     yield counting
     await counting.close()
