@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 
+from invokeai.app.api.api_tokens import TokenRequired
 from invokeai.app.api.compression import GzipJson
 from invokeai.app.api.dependencies import ApiDependencies
 from invokeai.app.api.flat_routes import routes_below
@@ -14,9 +15,11 @@ from invokeai.app.api.http_limits import BodyLimit
 from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openapi import add_openapi_route
 from invokeai.app.api.openapi_cache import OpenApiCache
+from invokeai.app.api.provider_answers import answer_provider_error
 from invokeai.app.api.sockets import Sockets
 from invokeai.app.api.validation_answer import answer_validation_error
 from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.image_providers.provider_errors import ProviderError
 from invokeai.app.services.shared import errors
 from invokeai.app.services.shared.database.base import DatabaseConflict, DatabaseRejected, DatabaseUnavailable
 from invokeai.version import CONTRACT_VERSION
@@ -56,6 +59,7 @@ def routers() -> list[APIRouter]:
     from invokeai.app.api.routers.model_relationships import model_relationships_router
     from invokeai.app.api.routers.recall_parameters import recall_parameters_router
     from invokeai.app.api.routers.session_queue import session_queue_router
+    from invokeai.app.api.routers.spend import spend_router
     from invokeai.app.api.routers.style_presets import style_presets_router
     from invokeai.app.api.routers.system_prompts import system_prompts_router
     from invokeai.app.api.routers.utilities import utilities_router
@@ -83,6 +87,7 @@ def routers() -> list[APIRouter]:
         model_manager_router,
         model_relationships_router,
         recall_parameters_router,
+        spend_router,
         style_presets_router,
         system_prompts_router,
         utilities_router,
@@ -90,6 +95,14 @@ def routers() -> list[APIRouter]:
         virtual_boards_router,
         workflows_router,
     ]
+
+
+def root_routers() -> list[APIRouter]:
+    """Every router whose paths other programs prescribe."""
+    from invokeai.app.api.routers.metrics import metrics_router
+    from invokeai.app.api.routers.openai_images import openai_images_router
+
+    return [metrics_router, openai_images_router]
 
 
 def create_app(config: AppConfig) -> FastAPI:
@@ -116,18 +129,27 @@ def create_app(config: AppConfig) -> FastAPI:
     )
     app.add_middleware(GzipJson)
     app.add_middleware(BodyLimit, max_request_bytes=config.max_request_bytes, max_upload_bytes=config.max_upload_bytes)
-    for error, status in STATUS_OF_ERROR.items():
-        app.add_exception_handler(error, _answer(status))
+    add_error_answers(app)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     for router in routers():
         app.router.routes.extend(routes_below("/api", router))
+    for router in root_routers():
+        app.router.routes.extend(routes_below("", router))
     add_openapi_route(app, OpenApiCache(config.under_root(Path("cache"))))
     app.mount("/ws", sockets.asgi)
     return app
 
 
-def _answer(status: int):  # type: ignore[no-untyped-def]
+def add_error_answers(app: FastAPI) -> None:
+    """Map what services raise to answers."""
+    for error, status in STATUS_OF_ERROR.items():
+        app.add_exception_handler(error, _answer(status))
+    app.add_exception_handler(ProviderError, answer_provider_error)
+    app.add_exception_handler(TokenRequired, _answer(401, {"www-authenticate": "Bearer"}))
+
+
+def _answer(status: int, headers: dict[str, str] | None = None):  # type: ignore[no-untyped-def]
     async def handler(_: Request, error: Exception) -> JsonAnswer:
-        return JsonAnswer({"detail": str(error)}, status_code=status)
+        return JsonAnswer({"detail": str(error)}, status_code=status, headers=headers)
 
     return handler

@@ -9,16 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from invokeai.app.api.api_tokens import TokenDep
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
 from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities, GenerationMode
 from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
-from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, total_cost
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable
+from invokeai.app.services.services import Services
 from invokeai.app.services.shared.errors import NotFound
 
-image_generation_router = APIRouter(tags=["image_generation"])
+image_generation_router = APIRouter(tags=["image_generation"], dependencies=[TokenDep])
 
 MAX_IMAGES = 100
 
@@ -75,6 +77,18 @@ class GenerateImagesRequest(_Wire):
     reference_images: list[str] = Field(default_factory=list, max_length=32)
     options: dict[str, Any] = Field(default_factory=dict)
     board_id: str | None = None
+    fallback: list[str] = Field(
+        default_factory=list, max_length=8, description="Models that may be used where the one before cost nothing."
+    )
+
+
+class ImageEstimate(_Wire):
+    """What a request would cost: one figure a call, and their sum where all are known in one currency."""
+
+    provider: str
+    model: str
+    calls: list[CostInfo]
+    total: CostInfo
 
 
 class GenerateImagesResponse(_Wire):
@@ -87,6 +101,7 @@ class GenerateImagesResponse(_Wire):
     seconds: float
     request_id: str | None
     note: str | None
+    asked: str | None = Field(default=None, description="The model asked for, where a fallback was used.")
 
 
 class ProviderHealth(_Wire):
@@ -102,6 +117,8 @@ class ProviderHealth(_Wire):
     images: int
     seconds: float
     failures: dict[str, int]
+    circuit: str
+    keys_set_aside: int
     last_failure: str | None
 
 
@@ -213,7 +230,8 @@ async def get_image_health(services: ServicesDep) -> ImageHealth:
     """Which providers can be used, and how their calls went. Asks no provider anything."""
     rows = []
     for provider in services.image_generation.providers():
-        counted = services.image_generation.metrics[provider.info.provider_id]
+        line = services.image_generation.lines[provider.info.provider_id]
+        counted = line.metrics
         reason = provider.get_unavailability_reason()
         rows.append(
             ProviderHealth(
@@ -227,6 +245,8 @@ async def get_image_health(services: ServicesDep) -> ImageHealth:
                 images=counted.images,
                 seconds=round(counted.seconds, 3),
                 failures=dict(counted.failures),
+                circuit=line.breaker.state,
+                keys_set_aside=line.keys.set_aside(),
                 last_failure=counted.last_failure,
             )
         )
@@ -238,16 +258,7 @@ async def generate_images(
     services: ServicesDep, user: CurrentUserDep, body: GenerateImagesRequest
 ) -> GenerateImagesResponse:
     """Generate pictures and store them in the gallery."""
-    values = body.model_dump(exclude={"board_id", "init_image", "mask_image", "reference_images"})
-    names = [body.init_image, body.mask_image, *body.reference_images]
-    loaded = await asyncio.gather(*(services.images.get_pil(name) for name in names if name))
-    pictures = dict(zip((name for name in names if name), loaded, strict=True))
-    request = ImageRequest(
-        **values,
-        init_image=pictures.get(body.init_image or ""),
-        mask_image=pictures.get(body.mask_image or ""),
-        reference_images=tuple(pictures[name] for name in body.reference_images if name),
-    )
+    request = await _request(services, body)
     done = await generate_to_gallery(
         services.image_generation, services.images, request, user_id=user.user_id, board_id=body.board_id
     )
@@ -259,6 +270,21 @@ async def generate_images(
         seconds=round(done.seconds, 3),
         request_id=done.result.request_id,
         note=done.result.note,
+        asked=done.result.asked,
+    )
+
+
+@image_generation_router.post("/images/estimate", operation_id="estimate_images")
+async def estimate_images(services: ServicesDep, body: GenerateImagesRequest) -> ImageEstimate:
+    """What the same request to `/images/generate` would cost; checked as far, and nothing is sent."""
+    request = await _request(services, body)
+    calls = services.image_generation.estimate(request)
+    route = services.image_generation.route(request.model)
+    return ImageEstimate(
+        provider=route.provider.info.provider_id,
+        model=route.model.model_id,
+        calls=[_cost(call or Cost()) for call in calls],
+        total=_cost(total_cost(calls)),
     )
 
 
@@ -281,6 +307,20 @@ async def generate_image(services: ServicesDep, user: CurrentUserDep, body: Gene
         model=done.result.model_id,
         generation_time=round(done.seconds, 3),
         cost=_cost(done.result.cost),
+    )
+
+
+async def _request(services: Services, body: GenerateImagesRequest) -> ImageRequest:
+    values = body.model_dump(exclude={"board_id", "init_image", "mask_image", "reference_images", "fallback"})
+    names = [body.init_image, body.mask_image, *body.reference_images]
+    loaded = await asyncio.gather(*(services.images.get_pil(name) for name in names if name))
+    pictures = dict(zip((name for name in names if name), loaded, strict=True))
+    return ImageRequest(
+        **values,
+        init_image=pictures.get(body.init_image or ""),
+        mask_image=pictures.get(body.mask_image or ""),
+        reference_images=tuple(pictures[name] for name in body.reference_images if name),
+        fallback=tuple(body.fallback),
     )
 
 

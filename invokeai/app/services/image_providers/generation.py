@@ -5,8 +5,9 @@ A cost is never an invented zero: what is not known says `unknown` and has no am
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,17 @@ class Cost:
     amount: str | None = None
     currency: str = "USD"
     kind: CostKind = CostKind.UNKNOWN
+
+
+def total_cost(costs: Sequence[Cost | None]) -> Cost:
+    """The sum; unknown where one of them is, or where they are in several currencies."""
+    known = [cost for cost in costs if cost is not None and cost.amount is not None]
+    currencies = {cost.currency for cost in known}
+    if len(known) < len(costs) or len(currencies) != 1:
+        return Cost()
+    kinds = {cost.kind for cost in known}
+    kind = CostKind.ESTIMATED if CostKind.ESTIMATED in kinds else min(kinds)
+    return Cost(str(sum(Decimal(str(cost.amount)) for cost in known)), currencies.pop(), kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,10 @@ class ImageService:
         """The picture's file. No round trip to the database. Raises NotFound."""
         return (await self.files.read(image_name)).data
 
+    async def decoded(self, data: bytes) -> "Image":
+        """A picture from bytes that somebody sent. Raises UnsupportedMedia, TooLarge."""
+        return await self._in_thread(lambda: open_picture(data, self._max_pixels))
+
     async def get_pil(self, image_name: str) -> "Image":
         """The decoded picture. No round trip to the database. Raises NotFound."""
         data = await self.get_bytes(image_name)

@@ -1,0 +1,202 @@
+"""OpenAI's image routes, so that any of its clients can use the studio as an image router.
+
+Pictures also go to the gallery. What the chosen model cannot do is refused; no parameter is dropped in silence, but for
+`user` and `safety_identifier`, which only OpenAI has a use for. Answers carry `provider`, `model` and `cost` too.
+"""
+
+import asyncio
+import base64
+import time
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
+
+from invokeai.app.api.api_tokens import TokenDep
+from invokeai.app.api.auth import CurrentUserDep
+from invokeai.app.api.dependencies import ServicesDep
+from invokeai.app.api.json_answer import JsonAnswer
+from invokeai.app.api.openai_route import FaultyParameter, OpenAIRoute
+from invokeai.app.services.image_providers.edit_requests import edit_request
+from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
+from invokeai.app.services.image_providers.generation import ImageRequest
+from invokeai.app.services.image_providers.routing import Route
+from invokeai.app.services.services import Services
+
+openai_images_router = APIRouter(prefix="/v1", tags=["openai"], route_class=OpenAIRoute, dependencies=[TokenDep])
+
+MAX_IMAGES = 10
+MAX_INPUTS = 16
+STARTED = int(time.time())
+
+Count = Annotated[int, Field(ge=1, le=MAX_IMAGES)]
+AnswerFormat = Literal["b64_json", "url"]
+
+
+class OpenAIImageOptions(BaseModel):
+    """What generations and edits have in common. `auto`, like leaving it out, lets the provider choose."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field(min_length=1)
+    model: str | None = None
+    n: Count | None = 1
+    size: str | None = "auto"
+    response_format: AnswerFormat | None = "b64_json"
+    output_format: str | None = "png"
+    quality: str | None = None
+    background: str | None = None
+    moderation: str | None = None
+    style: str | None = None
+    complexity: str | None = None
+    input_fidelity: str | None = None
+    output_compression: int | None = None
+    partial_images: int | None = None
+    stream: bool | None = False
+    user: str | None = None
+    safety_identifier: str | None = None
+
+
+EDIT_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image", "prompt"],
+                    "properties": {
+                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "mask": {"type": "string", "format": "binary"},
+                        "prompt": {"type": "string"},
+                        "model": {"type": "string"},
+                        "n": {"type": "integer", "minimum": 1, "maximum": MAX_IMAGES},
+                        "size": {"type": "string"},
+                        "response_format": {"enum": ["b64_json", "url"]},
+                    },
+                }
+            }
+        },
+    }
+}
+OPTION_NAMES = ("quality", "background", "moderation", "style", "complexity", "input_fidelity", "output_compression")
+
+
+@openai_images_router.get("/models", operation_id="openai_list_models")
+async def openai_list_models(services: ServicesDep) -> dict[str, Any]:
+    """Every model that can be used now."""
+    models = services.image_generation.available()
+    return {"object": "list", "data": [_model(p.info.provider_id, m.model_id) for p, m in models]}
+
+
+@openai_images_router.get("/models/{model:path}", operation_id="openai_get_model")
+async def openai_get_model(services: ServicesDep, model: str) -> dict[str, Any]:
+    """One model, named in any way."""
+    route = services.image_generation.route(model)
+    return _model(route.provider.info.provider_id, route.model.model_id)
+
+
+@openai_images_router.post("/images/generations", operation_id="openai_generate_images")
+async def openai_generate_images(
+    services: ServicesDep, user: CurrentUserDep, http: Request, body: OpenAIImageOptions
+) -> JsonAnswer:
+    """Pictures from a prompt."""
+    route = services.image_generation.route(body.model)
+    width, height = _size(body.size) or (1024, 1024)
+    request = ImageRequest(
+        prompt=body.prompt,
+        model=body.model,
+        num_images=body.n or 1,
+        width=width,
+        height=height,
+        options=_options(route, body),
+    )
+    done = await generate_to_gallery(services.image_generation, services.images, request, user_id=user.user_id)
+    return await _answer(services, http, done, body.response_format)
+
+
+@openai_images_router.post("/images/edits", operation_id="openai_edit_images", openapi_extra=EDIT_FORM)
+async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: Request) -> JsonAnswer:
+    """Pictures from pictures and a prompt, sent as a form: `image` (one or more), `mask`, and what generations take."""
+    async with http.form(max_files=MAX_INPUTS + 1, max_fields=50) as form:
+        uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+        fields = {name: value for name, value in form.multi_items() if not isinstance(value, UploadFile)}
+        files = [await value.read() for name, value in uploads if name in ("image", "image[]")]
+        masks = [await value.read() for name, value in uploads if name == "mask"]
+    try:
+        body = OpenAIImageOptions.model_validate(fields)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None
+    if not 1 <= len(files) <= MAX_INPUTS:
+        raise FaultyParameter(f"An edit needs from 1 to {MAX_INPUTS} pictures, not {len(files)}.", "image")
+    if len(masks) > 1 or len(files) + len(masks) < len(uploads):
+        raise FaultyParameter("Files of an edit are `image`, `image[]` and one `mask`.", "mask")
+    route = services.image_generation.route(body.model)
+    pictures = [await services.images.decoded(file) for file in files]
+    hole = await services.images.decoded(masks[0]) if masks else None
+    request = await asyncio.to_thread(
+        edit_request, route, body.prompt, pictures, hole, size=_size(body.size), num_images=body.n or 1
+    )
+    request = replace(request, model=body.model, options=_options(route, body))
+    done = await generate_to_gallery(services.image_generation, services.images, request, user_id=user.user_id)
+    return await _answer(services, http, done, body.response_format)
+
+
+def _model(provider_id: str, model_id: str) -> dict[str, Any]:
+    return {"id": f"{provider_id}/{model_id}", "object": "model", "created": STARTED, "owned_by": provider_id}
+
+
+def _size(size: str | None) -> tuple[int, int] | None:
+    if size in (None, "auto"):
+        return None
+    width, _, height = str(size).partition("x")
+    if not (width.isdecimal() and height.isdecimal() and len(width) < 6 and len(height) < 6):
+        raise FaultyParameter("size is `auto` or two numbers such as 1024x1024.", "size")
+    return int(width), int(height)
+
+
+def _options(route: Route, body: OpenAIImageOptions) -> dict[str, Any]:
+    """What goes to the provider as options.
+
+    Raises:
+        FaultyParameter: one that the provider does not have, or that this server cannot do.
+    """
+    if body.stream or body.partial_images:
+        raise FaultyParameter("This server does not stream pictures; leave stream and partial_images out.", "stream")
+    if body.output_format not in (None, "png"):
+        raise FaultyParameter("This server answers PNG only.", "output_format")
+    given = {name: getattr(body, name) for name in OPTION_NAMES if getattr(body, name) not in (None, "auto")}
+    known = route.provider.info.options
+    for name in given:
+        if name not in known:
+            has = ", ".join(sorted(known)) or "none"
+            raise FaultyParameter(f"{route.provider.info.display_name} has no option {name}; its options: {has}.", name)
+    return given
+
+
+async def _answer(
+    services: Services, http: Request, done: StoredGeneration, answer_format: AnswerFormat | None
+) -> JsonAnswer:
+    if answer_format == "url":
+        base = str(http.base_url)
+        data = [{"url": base + image.image_url} for image in done.images]
+    else:
+        files = await asyncio.gather(*(services.images.get_bytes(image.image_name) for image in done.images))
+        data = [{"b64_json": base64.b64encode(file).decode()} for file in files]
+    cost = done.result.cost
+    return JsonAnswer(
+        {
+            "created": int(time.time()),
+            "data": data,
+            "output_format": "png",
+            "size": f"{done.images[0].width}x{done.images[0].height}",
+            "provider": done.result.provider_id,
+            "model": done.result.model_id,
+            "cost": {"amount": cost.amount, "currency": cost.currency, "kind": str(cost.kind)},
+            "note": done.result.note,
+        }
+    )
