@@ -21,8 +21,12 @@ INSERT_BATCH = """
 INSERT INTO batches (batch_id, queue_id, user_id, origin, destination, priority, graph, workflow, created_at)
 VALUES (?1, ?2, ?3, ?4, ?5, CASE WHEN ?6 THEN
   (SELECT COALESCE(MAX(priority), 0) + 1 FROM session_queue WHERE status = 'pending' AND queue_id = ?2)
-  ELSE 0 END, ?7, ?8, ?9)"""
-"""A batch; one that is to come first gets a priority above all that wait."""
+  ELSE 0 END, ?7, ?8, ?9)
+ON CONFLICT (batch_id) DO UPDATE SET graph =
+  CASE WHEN batches.created_at = excluded.created_at AND batches.graph = excluded.graph THEN batches.graph END"""
+"""A batch; one that is to come first gets a priority above all that wait.
+
+The same write again, after an answer that got lost, changes nothing; another batch of that id breaks NOT NULL."""
 
 INSERT_ITEMS = """
 INSERT INTO session_queue (queue_id, batch_id, session_id, user_id, origin, destination, priority, field_values,

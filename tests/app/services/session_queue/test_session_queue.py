@@ -1,6 +1,6 @@
 """The queue: how batches become items, and what canceling, retrying and deleting does and tells."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.session_queue.batch_items import count_items, item_values
 from invokeai.app.services.session_queue.queue_models import Batch
-from invokeai.app.services.shared.database.base import Database
+from invokeai.app.services.shared.database.base import BatchResult, Database, DatabaseConflict, Statement
 from invokeai.app.services.shared.errors import Conflict, NotFound, TooLarge
 from tests.app.services.queue_studio import QUEUE, QueueStudio, batch_of
 from tests.app.services.shared import graph_nodes as graph_nodes
@@ -83,6 +83,24 @@ async def test_a_thousand_items_in_one_round_trip(studio: QueueStudio) -> None:
         )
     ]
     assert (await studio.queue.status(QUEUE))["pending"] == 1000
+
+
+async def test_a_batch_sent_again_after_a_lost_answer_is_put_in_once(
+    studio: QueueStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = studio.database.inner.batch
+
+    async def twice(statements: Sequence[Statement]) -> list[BatchResult]:
+        await batch(statements)
+        return await batch(statements)
+
+    monkeypatch.setattr(studio.database.inner, "batch", twice)
+    answer = await studio.enqueue(batch_of(ADD, runs=3))
+    assert answer["enqueued"] == 3
+    with pytest.raises(DatabaseConflict):
+        await studio.enqueue({**batch_of(ADD, runs=2), "batch_id": answer["batch"]["batch_id"]})
+    rows = await studio.database.fetch("SELECT item_id FROM session_queue ORDER BY item_id DESC")
+    assert [row["item_id"] for row in rows] == answer["item_ids"]
 
 
 async def test_large_values_go_in_pieces_in_one_round_trip(studio: QueueStudio) -> None:
