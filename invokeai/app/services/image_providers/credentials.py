@@ -12,7 +12,8 @@ from invokeai.app.services.image_providers.key_ring import key_in_use
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.shared.errors import InvalidInput, NotAvailableHere
 
-FILE_NAME = "provider_keys.json"
+FILE_NAME = "api_keys.yaml"
+"""The name that the web UI tells its users; the JSON in it is YAML too."""
 MAX_CHARACTERS = 4096
 
 
