@@ -16,7 +16,18 @@ from benchmarks.load import require_wrk
 from benchmarks.report import Figure
 from benchmarks.servers import ours, upstream
 
-NAMES = ("start", "installed", "version", "openapi", "queue_throughput", "generations", "gallery", "uploads")
+NAMES = (
+    "start",
+    "installed",
+    "version",
+    "openapi",
+    "queue_throughput",
+    "generations",
+    "gallery",
+    "uploads",
+    "router_overhead",
+    "concurrent_generations",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

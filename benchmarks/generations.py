@@ -26,7 +26,7 @@ def measure(bench: Bench) -> list[Figure]:
     figure = Figure(f"{bench.count(COUNT)} generations of 2 s", "s", budget=5)
     for contestant in bench.contestants:
         if contestant.is_ours:
-            _install_plugin(bench.root(contestant, "generations"))
+            install_plugin(bench.root(contestant, "generations"))
     with (
         slow_provider.running() as address,
         bench.all_started("generations", {"BENCH_PROVIDER_URL": address}) as servers,
@@ -48,7 +48,8 @@ def _batch(node: Mapping[str, Any], count: int) -> dict[str, Any]:
     return {"graph": {"id": "picture", "nodes": {"picture": node}, "edges": []}, "data": [[prompts]], "runs": 1}
 
 
-def _install_plugin(root: Path) -> None:
+def install_plugin(root: Path) -> None:
+    """Put the slow provider's plug-in where our server finds it."""
     folder = root / "providers"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_name("slow_plugin.py"), folder / "slow.py")

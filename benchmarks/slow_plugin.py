@@ -14,9 +14,11 @@ from invokeai.app.services.image_providers.image_model import ImageModel, Provid
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.receipts import Receipt
 
+CONNECTIONS = int(os.environ.get("BENCH_PROVIDER_CONNECTIONS", "64"))
+
 
 class SlowImageService(ImageProvider):
-    """Two seconds a picture, any number at a time."""
+    """A few seconds a picture, any number at a time."""
 
     info = ProviderInfo(
         provider_id="slow",
@@ -33,14 +35,14 @@ class SlowImageService(ImageProvider):
         default_model="slow",
         is_paid=True,
         needs_key=False,
-        max_concurrency=64,
+        max_concurrency=CONNECTIONS,
     )
     _client: httpx.AsyncClient | None = None
 
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """One call, one picture; the receipt is kept as for any paid service."""
         if self._client is None:
-            limits = httpx.Limits(max_connections=64)
+            limits = httpx.Limits(max_connections=CONNECTIONS)
             self._client = httpx.AsyncClient(base_url=os.environ["BENCH_PROVIDER_URL"], timeout=60, limits=limits)
         await receipt.sent()
         answer = await self._client.post("/v1/images/generations", json={"prompt": request.prompt, "n": 1})

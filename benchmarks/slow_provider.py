@@ -19,7 +19,7 @@ from benchmarks.servers import HOST, BenchmarkFailed, free_port
 SECONDS = 2.0
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> None:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes, seconds: float) -> None:
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -32,7 +32,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bo
                 0,
             )
             await reader.readexactly(length)
-            await asyncio.sleep(SECONDS)
+            await asyncio.sleep(seconds)
             start = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
             writer.write(start.encode() + body)
             await writer.drain()
@@ -42,20 +42,21 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bo
         writer.close()
 
 
-async def serve(port: int) -> None:
-    """Answer until the process is ended."""
-    picture = base64.b64encode(photo_like_png()).decode()
+async def serve(port: int, seconds: float = SECONDS, side: int = 1024) -> None:
+    """Answer until the process is ended, with a picture of `side` pixels each way."""
+    picture = base64.b64encode(photo_like_png(side)).decode()
     body = json.dumps({"created": 0, "data": [{"b64_json": picture}]}).encode()
-    server = await asyncio.start_server(lambda r, w: _answer(r, w, body), HOST, port, backlog=256)
+    server = await asyncio.start_server(lambda r, w: _answer(r, w, body, seconds), HOST, port, backlog=256)
     async with server:
         await server.serve_forever()
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running(seconds: float = SECONDS, side: int = 1024) -> Iterator[str]:
     """The service in a process of its own; its address."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.slow_provider", str(port)])
+    command = [sys.executable, "-m", "benchmarks.slow_provider", str(port), str(seconds), str(side)]
+    process = subprocess.Popen(command)
     try:
         _wait(port)
         yield f"http://{HOST}:{port}"
@@ -75,4 +76,4 @@ def _wait(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))
