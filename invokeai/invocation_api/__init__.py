@@ -68,6 +68,7 @@ from invokeai.app.invocations.primitive_outputs import (
     VideoOutput,
 )
 from invokeai.app.services.image_providers.generation import ImageRequest
+from invokeai.app.services.image_providers.paid_work import see_through
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.receipts import CallKey
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
@@ -180,4 +181,5 @@ __all__ = [
     "invocation",
     "invocation_output",
     "make_pictures",
+    "see_through",
 ]

@@ -20,6 +20,7 @@ from invokeai.invocation_api import (
     WithMetadata,
     invocation,
     make_pictures,
+    see_through,
 )
 
 if TYPE_CHECKING:
@@ -72,15 +73,18 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
     reference_images: list[ImageField] = InputField(default=[], description="Pictures to take after.")
 
     async def invoke(self, context: AsyncInvocationContext) -> ImageCollectionOutput:
-        """Make the pictures and store each one as soon as it is there."""
-        request = await self._request(context)
+        """Make the pictures and store each one as soon as it is there; what is paid for, also after a cancel."""
+        return await see_through(self._make(context, await self._request(context)))
+
+    async def _make(self, context: AsyncInvocationContext, request: ImageRequest) -> ImageCollectionOutput:
         key = CallKey(context.session_id, context.node_id, user_id=context.scope.item.user_id)
         given = self.metadata.root if self.metadata else {}
         manager = context.services.image_generation
         saved: list[ImageField] = []
         async for picture in make_pictures(manager, request, key, metadata=given, provider_id=self.provider_id):
             context.util.signal_progress("Saving image")
-            dto = await context.images.save(picture.image, metadata=picture.metadata)
+            paid = manager.get_provider(picture.result.provider_id).info.is_paid
+            dto = await context.images.save(picture.image, metadata=picture.metadata, although_canceled=paid)
             saved.append(ImageField(image_name=dto.image_name))
         return ImageCollectionOutput(collection=saved)
 
@@ -90,7 +94,9 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
 
         references = [await context.images.get_pil(field.image_name) for field in self.reference_images or ()]
         options = {name: getattr(self, name) for name in self.option_names if getattr(self, name) is not None}
-        extras = {name: getattr(self, name, None) for name in ("negative_prompt", "steps", "guidance", "strength")}
+        extras: dict[str, Any] = {
+            name: getattr(self, name, None) for name in ("negative_prompt", "steps", "guidance", "strength")
+        }
         size = (self.width, self.height)
         return ImageRequest(
             prompt=self.prompt,

@@ -252,3 +252,29 @@ async def test_many_sessions_wait_for_their_provider_at_once(studio: GenerationS
     studio.slow.hold.set()
     await studio.wait_for_ends(3)
     assert len(studio.gallery.pictures) == 3
+
+
+async def test_a_canceled_call_that_has_left_is_stored_and_no_other_begins(studio: GenerationStudio) -> None:
+    studio.paid.gate = asyncio.Event()
+    (item_id,) = (await studio.enqueue(ui_batch(a_node("paid", "pro", num_images=3))))["item_ids"]
+    await studio.processor.start()
+    await studio.wait_for(lambda: len(studio.paid.sent) == 1)
+    await studio.queue.cancel(QUEUE, item_id)
+    await studio.wait_for(lambda: not studio.processor.status().is_processing)
+    assert studio.gallery.pictures == {}
+    studio.paid.gate.set()
+    await studio.generation.aclose()
+    assert len(studio.paid.sent) == len(studio.gallery.pictures) == 1
+    states = await studio.database.fetch("SELECT state, cost_amount FROM generation_receipts")
+    assert states == [{"state": "stored", "cost_amount": "0.013"}]
+    assert (await studio.queue.get(QUEUE, item_id))["status"] == "canceled"
+
+
+async def test_a_canceled_call_that_has_not_left_is_given_up(studio: GenerationStudio) -> None:
+    (item_id,) = (await studio.enqueue(ui_batch(a_node("slow", "plain"))))["item_ids"]
+    await studio.processor.start()
+    await studio.wait_for(lambda: studio.slow.running == 1)
+    await studio.queue.cancel(QUEUE, item_id)
+    await studio.wait_for(lambda: studio.slow.running == 0)
+    await studio.generation.aclose()
+    assert studio.gallery.pictures == {}

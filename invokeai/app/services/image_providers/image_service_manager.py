@@ -15,6 +15,7 @@ from dataclasses import replace
 from invokeai.app.services.image_providers.checks import check_request
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.metrics import ProviderMetrics
+from invokeai.app.services.image_providers.paid_work import current_work, wait_for_paid_work
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderAuthError,
@@ -33,6 +34,8 @@ __all__ = ["ImageServiceManager", "Route"]
 
 logger = logging.getLogger(__name__)
 
+COME_HOME_SECONDS = 20.0
+"""How long the end of the server waits for canceled calls that are billed all the same."""
 COST_NOTHING = (ProviderUnavailable, ProviderRateLimited, ProviderQuotaExhausted, ProviderAuthError)
 """After these another model may be asked, where the request allows it: the provider certainly did no work."""
 
@@ -121,9 +124,11 @@ class ImageServiceManager(ModelRoutes):
         """Tell the receipt that the pictures of a call are in the gallery. One round trip if paid, else none."""
         if self.get_provider(result.provider_id).info.is_paid:
             await self._receipts.close(result.receipt_id or key.receipt_id, result.cost, len(result.images))
+            current_work().on_the_way = False
 
     async def aclose(self) -> None:
-        """Close every provider."""
+        """Let paid calls come home, then close every provider."""
+        await wait_for_paid_work(COME_HOME_SECONDS)
         await asyncio.gather(*(provider.aclose() for provider in self.providers()))
 
     async def _first_that_works(

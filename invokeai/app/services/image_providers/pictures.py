@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai.app.services.image_providers.generation import GeneratedImage, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager, Route
+from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.receipts import CallKey
 from invokeai.version import CONTRACT_VERSION
 
@@ -49,6 +50,7 @@ async def make_pictures(
     if not route.model.capabilities.resolution_presets:
         request = replace(request, image_size=None)
     for index, call in enumerate(manager.split(request)):
+        current_work().check()
         call_key = replace(key, index=key.index + index)
         result = await manager.generate(call, call_key)
         for image in result.images:

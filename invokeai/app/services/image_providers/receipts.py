@@ -15,6 +15,7 @@ from typing import cast
 import orjson
 
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
+from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.spend_caps import CURRENCY, WITHIN_CAPS, Hold, SpendCaps, micros, today
 from invokeai.app.services.shared.database.base import Database, Row, Statement
 from invokeai.app.services.shared.errors import NotFound
@@ -110,6 +111,7 @@ class Receipt:
         self.state = state
         self.provider_ref = provider_ref or self.provider_ref
         if self.store:
+            current_work().on_the_way = state in (ReceiptState.SENT, ReceiptState.ANSWERED)
             await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error)
 
 

@@ -43,14 +43,18 @@ class AsyncImages:
         board_id: str | None = None,
         image_category: ImageCategory = ImageCategory.GENERAL,
         metadata: Any = None,
+        *,
+        although_canceled: bool = False,
     ) -> Any:
         """Store a picture (PIL, or the bytes of a file) and answer its ImageDTO.
+
+        A canceled item stores nothing any more, except `although_canceled`: what was paid for.
 
         Board, metadata and is_intermediate come from the node where not given. The name is the same at every run of
         this node in this session, so that a run repeated after a crash never leaves a second picture.
         """
         scope = self._scope
-        if scope.cancel.is_set:
+        if scope.cancel.is_set and not although_canceled:
             raise Conflict("This item was canceled, so its picture is not stored.")
         fields = plain_metadata(metadata) if metadata is not None else scope.metadata()
         return await scope.services.images.create(

@@ -108,6 +108,8 @@ class PaidImageService(ImageProvider):
         self.script: Callable[[], bytes] = lambda: b"red"
         self.before_sending: BaseException | None = None
         self.can_be_asked = False
+        self.gate: asyncio.Event | None = None
+        """Answers wait for it, where there is one."""
 
     def custom_model(self, model_id: str) -> ImageModel | None:
         if not model_id.startswith("my-"):
@@ -121,6 +123,8 @@ class PaidImageService(ImageProvider):
             raise self.before_sending
         await receipt.sent(provider_ref="job-7")
         self.sent.append(receipt.receipt_id)
+        if self.gate:
+            await self.gate.wait()
         raw = self.script()
         await receipt.answered(raw)
         return self._result(raw, model.model_id)
