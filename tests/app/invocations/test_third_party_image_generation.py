@@ -271,10 +271,11 @@ async def test_a_canceled_call_that_has_left_is_stored_and_no_other_begins(studi
 
 
 async def test_a_canceled_call_that_has_not_left_is_given_up(studio: GenerationStudio) -> None:
+    studio.slow.hold = asyncio.Event()
     (item_id,) = (await studio.enqueue(ui_batch(a_node("slow", "plain"))))["item_ids"]
     await studio.processor.start()
     await studio.wait_for(lambda: studio.slow.running == 1)
     await studio.queue.cancel(QUEUE, item_id)
-    await studio.wait_for(lambda: studio.slow.running == 0)
+    await studio.wait_for(lambda: studio.slow.cancelled == 1)
     await studio.generation.aclose()
     assert studio.gallery.pictures == {}
