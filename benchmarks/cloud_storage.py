@@ -138,11 +138,11 @@ def session_row(gateway: D1Gateway, s3: S3Server, folder: Path) -> str:
         studio.process.start()
         studio.generate(1)
         studio.wait_until_idle()
-    for _ in range(RUNS * 4):
+    for turn in range(1, RUNS * 4 + 1):
         for name, studio in (("cloud", cloud), ("disk", disk)):
             before = len(studio.pictures())
             start = time.perf_counter()
-            studio.generate(1)
+            studio.generate(1, first=turn)
             while len(studio.pictures()) == before:
                 time.sleep(0.002)
             times[name].append((time.perf_counter() - start) * 1e3)

@@ -62,10 +62,13 @@ class CloudStudio:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
-    def generate(self, count: int) -> None:
+    def generate(self, count: int, first: int = 0) -> None:
+        """Enqueue pictures; the same number is the same picture, which the node cache may hold."""
         model = self.call("/api/v2/models/")["models"][0]
         node = {"id": "n", "type": "third_party_image_generation", "model": model, "width": 64, "height": 64}
-        prompts = [{"node_path": "n", "field_name": "prompt", "items": [f"a red sea {n}" for n in range(count)]}]
+        prompts = [
+            {"node_path": "n", "field_name": "prompt", "items": [f"a red sea {n}" for n in range(first, first + count)]}
+        ]
         batch = {"graph": {"id": "g", "nodes": {"n": node}, "edges": []}, "runs": 1, "data": [prompts]}
         assert self.call("/api/v1/queue/default/enqueue_batch", {"batch": batch})["enqueued"] == count
 
