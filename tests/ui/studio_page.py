@@ -157,6 +157,11 @@ class StudioPage:
         answer.raise_for_status()
         return answer.json()
 
+    def server_document(self) -> dict[str, Any]:
+        """The server's OpenAPI document."""
+        document: dict[str, Any] = self.api.get(f"{self.server.base_url}/openapi.json").json()
+        return document
+
     def until(self, holds: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until `holds`; the page goes on meanwhile."""
         for _ in range(int(seconds * 10)):
