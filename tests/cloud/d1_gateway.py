@@ -19,15 +19,17 @@ def free_port() -> int:
 
 
 class D1Gateway:
-    """A gateway over `databases` empty databases in memory, each handed out once."""
+    """A gateway over `databases` empty databases, each handed out once; in memory, or kept in `folder`."""
 
-    def __init__(self, databases: int) -> None:
+    def __init__(self, databases: int, folder: Path | None = None) -> None:
         if not (FRONTEND / "node_modules" / "miniflare").exists():
             subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FRONTEND, check=True)
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self._unused = iter(range(databases))
         command = [str(shutil.which("node")), "worker/serve_gateway.mjs", str(self.port), TOKEN, str(databases)]
+        if folder is not None:
+            command.append(str(folder))
         self._process = subprocess.Popen(command, cwd=FRONTEND, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline().strip() == "ready", "the D1 gateway did not start"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 CONFIG_FILE = "invokeai.yaml"
 PROVIDER_KEYS = {
@@ -141,20 +141,62 @@ def load_config(root: str | None = None, **overrides: Any) -> AppConfig:
             values.pop(name, None)
     values.update(overrides)
     values["root"] = chosen_root
-    try:
-        config = AppConfig(**values)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"Wrong setting in {CONFIG_FILE} or the environment: {faults}") from None
-    _require(config, "database: d1", config.database == "d1", ("d1_account_id", "d1_database_id"))
-    r2_names = ("r2_bucket", "r2_access_key_id", "r2_secret_access_key")
-    where = () if config.r2_endpoint else ("r2_account_id",)
-    _require(config, "image_storage: r2", config.image_storage == "r2", r2_names + where)
+    config = _checked(AppConfig, values, f"{CONFIG_FILE} or the environment")
     keys = dict(config.provider_keys)
     for provider, variable in PROVIDER_KEYS.items():
         if os.environ.get(variable):
             keys[provider] = SecretStr(os.environ[variable])
     return config.model_copy(update={"provider_keys": keys})
+
+
+class _FileConfig(AppConfig):
+    """Settings that the environment has no part in."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load_config_of(place: Path) -> AppConfig:
+    """Settings of one of several studios: a root, or a YAML file whose `root` is, if not named, the file's folder.
+
+    The environment holds the settings of one studio, so here it only gives secrets that the file leaves out.
+
+    Raises:
+        ConfigurationError: there is no such place, or a setting is unknown or wrong.
+    """
+    place = place.expanduser().resolve()
+    if not place.exists():
+        raise ConfigurationError(f"There is no folder or file {place}.")
+    file = place / CONFIG_FILE if place.is_dir() else place
+    values = _file_values(file)
+    named = Path(str(values.get("root", "."))).expanduser()
+    values["root"] = place if place.is_dir() else (file.parent / named).resolve()
+    for name in ("d1_api_token", "r2_access_key_id", "r2_secret_access_key"):
+        from_environment = os.environ.get(f"INVOKEAI_{name.upper()}")
+        if name not in values and from_environment:
+            values[name] = from_environment
+    return _checked(_FileConfig, values, str(file))
+
+
+def _checked(kind: type[AppConfig], values: dict[str, Any], source: str) -> AppConfig:
+    try:
+        config = kind(**values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"Wrong setting in {source}: {faults}") from None
+    _require(config, "database: d1", config.database == "d1", ("d1_account_id", "d1_database_id"))
+    r2_names = ("r2_bucket", "r2_access_key_id", "r2_secret_access_key")
+    where = () if config.r2_endpoint else ("r2_account_id",)
+    _require(config, "image_storage: r2", config.image_storage == "r2", r2_names + where)
+    return config
 
 
 def _require(config: AppConfig, choice: str, chosen: bool, names: tuple[str, ...]) -> None:
