@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     migrate = database.add_parser("migrate", help="apply the migrations that the configured database lacks")
     _add_root(migrate)
     migrate.set_defaults(command=_migrate_database)
+
+    move = commands.add_parser("migrate", help="copy a library from one storage to another, and check it")
+    place = "a studio's root, or a YAML file of its settings"
+    move.add_argument("--from", dest="source", type=Path, required=True, metavar="ROOT_OR_YAML", help=place)
+    move.add_argument("--to", dest="target", type=Path, required=True, metavar="ROOT_OR_YAML", help=place)
+    move.add_argument(
+        "--into-existing", action="store_true", help="add to a library in use; nothing that it has is changed"
+    )
+    move.set_defaults(command=_move_library)
     return parser
 
 
@@ -62,6 +72,33 @@ async def _migrate_database(options: argparse.Namespace) -> int:
         await database.close()
     _say("\n".join([f"applied {name}" for name in applied] or ["Nothing to apply: the database is up to date."]))
     return 0
+
+
+async def _move_library(options: argparse.Namespace) -> int:
+    from invokeai.app.cloud_cli.libraries import open_library
+    from invokeai.app.services.config.config import load_config_of
+    from invokeai.app.services.library_moves.move import LibraryMove
+    from invokeai.app.services.library_moves.progress import Progress
+
+    settings = [load_config_of(options.source), load_config_of(options.target)]
+    async with AsyncExitStack() as opened:
+        source = await open_library(settings[0], must_exist=True)
+        opened.push_async_callback(source.close)
+        target = await open_library(settings[1])
+        opened.push_async_callback(target.close)
+        move = LibraryMove(source, target, Progress(sys.stderr), into_existing=options.into_existing)
+        report = await move.run()
+    _say(
+        f"Checked {report.files:,} files and {report.rows:,} rows; copied {report.files_written:,} and "
+        f"{report.rows_written:,} of them in this run."
+    )
+    if report.kept:
+        _say(f"{report.kept:,} are there in another version, which was kept.")
+    if report.without_file:
+        _say(f"{report.without_file:,} pictures have no file in the source either.")
+    for fault in report.faults:
+        print(fault, file=sys.stderr)  # noqa: T201
+    return EXIT_UNFINISHED if report.faults else 0
 
 
 def _say(text: str) -> None:
