@@ -18,6 +18,13 @@ PROVIDER_KEYS = {
     "gemini": "GEMINI_API_KEY",
     "parasail": "PARASAIL_API_KEY",
     "openai": "OPENAI_API_KEY",
+    "workers_ai": "CLOUDFLARE_API_TOKEN",
+    "bfl": "BFL_API_KEY",
+    "stability": "STABILITY_API_KEY",
+    "fal": "FAL_KEY",
+    "replicate": "REPLICATE_API_TOKEN",
+    "alibabacloud": "DASHSCOPE_API_KEY",
+    "seedream": "ARK_API_KEY",
 }
 """Provider id to the name of the environment variable that people know for its key."""
 

@@ -1,67 +1,69 @@
-"""What providers behind HTTP share: one lazy connection pool, limits on what is read, and checked result addresses.
+"""What providers behind HTTP share: the key on its way, lost answers, kept answers, and results fetched with care.
 
-The key travels to the provider's own address only, never with a picture's address and never into an error's words.
+The key travels to the provider's own hosts only, never with a picture's address and never into an error's words.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import io
-import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
+from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAnswer, HttpCall, NotSent
+from invokeai.app.services.image_providers.picture_addresses import (
+    MAX_PICTURE_BYTES,
+    UnsafePicture,
+    check_address,
+    check_picture,
+    is_loopback,
+    public_transport,
+)
 from invokeai.app.services.image_providers.provider import CredentialsSource, ImageProvider, ProviderCredentials
-from invokeai.app.services.image_providers.provider_errors import ProviderAuthError, ProviderBadRequest
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    ProviderAuthError,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+    ProviderUnavailable,
+)
 
 if TYPE_CHECKING:
     import httpx
     from PIL.Image import Image
 
+    from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+    from invokeai.app.services.image_providers.image_model import ImageModel
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+logger = logging.getLogger(__name__)
+
 MAX_ANSWER_BYTES = 96 * 1024 * 1024
-MAX_PICTURE_BYTES = 64 * 1024 * 1024
-MAX_PIXELS = 8192 * 8192
 MAX_REDIRECTS = 3
 CONNECT_SECONDS = 10.0
-READ_SECONDS = 120.0
-
-
-class NotSent(Exception):
-    """No connection came about, so no byte of the request has left."""
-
-
-class AnswerLost(Exception):
-    """The request may have left, but no whole answer came."""
-
-
-class UnsafePicture(Exception):
-    """The address or the content of a result is nothing that may be taken over."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A whole answer. Header names are lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def retry_after(self) -> float | None:
-        """The provider's hint in seconds, if it gave one as a number."""
-        try:
-            return max(0.0, float(self.headers.get("retry-after", "")))
-        except ValueError:
-            return None
+FETCH_TRIES = 4
 
 
 class HttpImageProvider(ImageProvider):
-    """A provider behind HTTP. `transport` replaces the network in tests."""
+    """A provider behind HTTP whose one POST answers with the pictures. `transport` replaces the network in tests.
+
+    A subclass says what is sent (`call_for`), reads an answer (`result_of`) and what is wrong with one (`failure_of`).
+    """
 
     default_base_url: ClassVar[str]
+    api_hosts: ClassVar[tuple[str, ...]] = ()
+    """Further hosts that the key may travel to, for providers that answer with addresses of their own."""
     result_hosts: ClassVar[tuple[str, ...]] = ()
     """Host names below which the provider keeps results."""
+    pause_seconds: ClassVar[float] = 1.0
+    """Before something free is asked again."""
 
     def __init__(
         self,
@@ -70,13 +72,75 @@ class HttpImageProvider(ImageProvider):
     ) -> None:
         super().__init__(credentials)
         self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def aclose(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
             await client.aclose()
+
+    # --- what a provider writes ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
+        """The one paid call, built on a worker thread.
+
+        Raises:
+            ProviderBadRequest: the provider cannot do this; nothing was sent.
+        """
+
+    @abstractmethod
+    async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
+        """The pictures and the cost in the kept answer, now or after a restart.
+
+        Raises:
+            ProviderError: there are none in it.
+        """
+
+    @abstractmethod
+    def failure_of(self, answer: HttpAnswer) -> ProviderError:
+        """The typed error of an answer with another status; `failure` does most of it."""
+
+    def key_headers(self, key: str) -> dict[str, str]:
+        """How the key travels."""
+        return {"Authorization": f"Bearer {key}"}
+
+    # --- one paid call ---------------------------------------------------------------------------------------------
+
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """One POST, whose answer is kept before it is read."""
+        call = await asyncio.to_thread(self.call_for, request, model, receipt)
+        answer = await self.pay(call, receipt, model.timeout_seconds)
+        await receipt.answered(answer.pack())
+        return await self.result_of(answer, receipt)
+
+    async def resume(self, receipt: Receipt) -> ImageResult | None:
+        """The result from the kept answer; without one nobody can tell."""
+        kept = await receipt.read_answer()
+        return await self.result_of(HttpAnswer.unpack(kept), receipt) if kept else None
+
+    async def pay(self, call: HttpCall, receipt: Receipt, seconds: float) -> HttpAnswer:
+        """Send what costs money, once; its answer if it has status 200 to 202.
+
+        Raises:
+            ProviderError: what came instead; `OutcomeUnknown` when nothing came.
+        """
+        self.check_key()
+        await receipt.sent()
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self.send(call, read_seconds=seconds)
+        except NotSent as error:
+            message = f"{self.info.display_name} cannot be reached ({error}); nothing was sent."
+            raise ProviderUnavailable(message, provider_id=self.info.provider_id) from None
+        except (AnswerLost, TimeoutError) as error:
+            raise self.unknown(f"no whole answer came ({error or 'too slow'})") from None
+        if answer.status not in (200, 201, 202):
+            raise self.failure_of(answer)
+        return answer
+
+    # --- exchanges -------------------------------------------------------------------------------------------------
 
     def base_url(self) -> str:
         """The address in force, without a slash at the end.
@@ -86,51 +150,94 @@ class HttpImageProvider(ImageProvider):
         """
         url = (self._credentials().base_url or self.default_base_url).rstrip("/")
         parts = urlsplit(url)
-        if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             message = f"The base URL of {self.info.display_name} must start with https://."
             raise ProviderBadRequest(message, provider_id=self.info.provider_id)
         return url
+
+    def check_key(self) -> None:
+        """Return when there is a key, or none is needed.
+
+        Raises:
+            ProviderAuthError: no key is set.
+        """
+        if self.info.needs_key and not self._credentials().api_key:
+            raise ProviderAuthError(self.get_setup_instructions(), provider_id=self.info.provider_id)
 
     def without_key(self, text: str) -> str:
         """`text` with the key blotted out: providers like to quote it."""
         key = self._credentials().api_key
         return text.replace(key, "[key]") if key else text
 
-    async def post_json(self, path: str, body: bytes) -> HttpAnswer:
-        """Send JSON with the key to the provider itself.
+    async def send(self, call: HttpCall, read_seconds: float = 120.0) -> HttpAnswer:
+        """Send one request with the key to the provider's own hosts, once.
 
         Raises:
             NotSent, AnswerLost: no whole answer came.
-            ProviderAuthError: no key is set.
+            ProviderBadRequest: an address that is not the provider's.
         """
         import httpx
 
-        key = self._credentials().api_key
-        if not key:
-            raise ProviderAuthError(self.get_setup_instructions(), provider_id=self.info.provider_id)
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        url, key = self._own_address(call.path), self._credentials().api_key
+        headers = {**(self.key_headers(key) if key else {}), **call.headers}
+        body: dict[str, Any] = {"json": call.json} if call.json is not None else {}
+        if call.form is not None:
+            files = [(name, (file_name, data, kind)) for name, file_name, data, kind in call.files]
+            body = {"data": call.form, "files": files}
+        timeout = httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=None)
         try:
-            async with self._http().stream("POST", self.base_url() + path, content=body, headers=headers) as answer:
+            async with self._client("api").stream(call.method, url, headers=headers, timeout=timeout, **body) as answer:
                 content = await _read(answer, MAX_ANSWER_BYTES)
-                return HttpAnswer(answer.status_code, dict(answer.headers), content.replace(key.encode(), b"[key]"))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                if key:
+                    content = content.replace(key.encode(), b"[key]")
+                return HttpAnswer(answer.status_code, dict(answer.headers), content)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NotSent(type(error).__name__) from None
         except (httpx.HTTPError, UnsafePicture) as error:
             raise AnswerLost(type(error).__name__) from None
 
-    async def fetch_picture(self, url: str) -> bytes:
-        """A result file, without the key: only from the provider's hosts, capped in bytes and pixels.
+    async def ask(self, call: HttpCall, tries: int = FETCH_TRIES) -> HttpAnswer:
+        """Send something free, again while nothing or a server error comes.
 
         Raises:
-            UnsafePicture: not such an address, or not such a file.
-            AnswerLost: it could not be read.
+            OutcomeUnknown: no try had an answer.
         """
+        for attempt in range(tries):
+            try:
+                answer = await self.send(call)
+                if answer.status < 500 and answer.status != 429:
+                    return answer
+                pause = answer.retry_after
+            except (NotSent, AnswerLost):
+                pause = None
+            await asyncio.sleep(min(pause if pause is not None else self.pause_seconds * (attempt + 1), 30))
+        raise self.unknown("the provider could not be asked what became of it")
+
+    async def fetch_picture(self, url: str) -> bytes:
+        """A result file, without the key: only from the provider's hosts, capped in bytes and pixels; tried again.
+
+        Raises:
+            OutcomeUnknown: it was paid for and cannot be had; the receipt keeps its address.
+        """
+        for attempt in range(FETCH_TRIES):
+            try:
+                return await self._fetch(url)
+            except AnswerLost:
+                await asyncio.sleep(self.pause_seconds * attempt)
+            except UnsafePicture as error:
+                raise self.unknown(f"its picture was not taken over: {error}") from None
+        raise self.unknown("its picture could not be fetched; run the item again to fetch it")
+
+    async def _fetch(self, url: str) -> bytes:
         import httpx
 
         for _ in range(MAX_REDIRECTS + 1):
-            await self._check_address(url)
+            own = self.base_url()
+            check_address(url, self.result_hosts, own)
+            # a simulator on this machine is reached as the base URL is; everything else must be public
+            network = "api" if is_loopback(urlsplit(url).hostname or "") else "results"
             try:
-                async with self._http().stream("GET", url) as answer:
+                async with self._client(network).stream("GET", url) as answer:
                     if answer.is_redirect:
                         url = urljoin(url, answer.headers.get("location", ""))
                         continue
@@ -143,29 +250,74 @@ class HttpImageProvider(ImageProvider):
             return data
         raise UnsafePicture("too many redirects")
 
-    async def _check_address(self, url: str) -> None:
-        try:
-            parts, own = urlsplit(url), urlsplit(self.base_url())
-            port = parts.port
-        except ValueError:
-            raise UnsafePicture("not an address") from None
-        host = (parts.hostname or "").lower()
-        if parts.scheme == own.scheme and (host, port) == (own.hostname, own.port) and _is_loopback(host):
-            return
-        if parts.scheme != "https" or port not in (None, 443) or parts.username is not None:
-            raise UnsafePicture("not a plain https address")
-        if not any(host == allowed or host.endswith(f".{allowed}") for allowed in self.result_hosts):
-            raise UnsafePicture(f"{host} is not one of the provider's hosts")
-        if self._transport is None:
-            await _check_is_public(host)
+    async def picture_in(self, text: str) -> bytes:
+        """The file in a base64 text or data URI.
 
-    def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
+        Raises:
+            OutcomeUnknown: it was paid for and is no picture.
+        """
+        try:
+            data = await asyncio.to_thread(base64.b64decode, text.rpartition(",")[2], None, True)
+            await asyncio.to_thread(check_picture, data)
+        except (binascii.Error, ValueError):
+            raise self.unknown("its picture is damaged") from None
+        except UnsafePicture as error:
+            raise self.unknown(f"its picture was not taken over: {error}") from None
+        return data
+
+    # --- errors ----------------------------------------------------------------------------------------------------
+
+    def unknown(self, why: str) -> OutcomeUnknown:
+        """The request left, and what became of it cannot be told."""
+        message = f"The request left for {self.info.display_name}, but {why}; it may have been billed."
+        return OutcomeUnknown(message, provider_id=self.info.provider_id)
+
+    def failure(
+        self, answer: HttpAnswer, said: str, code: str | None = None, request_id: str | None = None
+    ) -> ProviderError:
+        """The typed error by status, in the provider's words: for what has no better rule.
+
+        400 to 422: bad request; 401, 403: key; 402: money; 429: wait; the rest may have done work.
+        """
+        name = self.info.display_name
+        words: dict[str, Any] = {"provider_code": code, "request_id": request_id, "provider_id": self.info.provider_id}
+        message = f"{name}: {self.without_key(said)[:500] or f'status {answer.status}'}"
+        if answer.status == 402:
+            return ProviderQuotaExhausted(message, **words)
+        if answer.status in (401, 403):
+            return ProviderAuthError(f"{message} Check the key of {name}.", **words)
+        if answer.status == 429:
+            return ProviderRateLimited(message, retry_after=answer.retry_after, **words)
+        if 400 <= answer.status < 500 and answer.status != 408:
+            return ProviderBadRequest(message, **words)
+        return OutcomeUnknown(f"{message} It may have been billed.", **words)
+
+    # --- connections -----------------------------------------------------------------------------------------------
+
+    def _own_address(self, path: str) -> str:
+        own = self.base_url()
+        if path.startswith("/"):
+            return own + path
+        try:
+            check_address(path, (*self.api_hosts, urlsplit(own).hostname or ""), own)
+        except UnsafePicture as error:
+            message = f"{self.info.display_name} named an address that is not its own ({error}); the key stays here."
+            raise ProviderBadRequest(message, provider_id=self.info.provider_id) from None
+        return path
+
+    def _client(self, network: str) -> httpx.AsyncClient:
+        if network not in self._clients:
             import httpx
 
-            timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-            self._client = httpx.AsyncClient(transport=self._transport, timeout=timeout, trust_env=False)
-        return self._client
+            transport = self._transport
+            if transport is None and network == "results":
+                transport = public_transport()
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=15)
+            timeout = httpx.Timeout(120, connect=CONNECT_SECONDS)
+            self._clients[network] = httpx.AsyncClient(
+                transport=transport, timeout=timeout, limits=limits, trust_env=False
+            )
+        return self._clients[network]
 
 
 async def _read(answer: httpx.Response, limit: int) -> bytes:
@@ -178,41 +330,23 @@ async def _read(answer: httpx.Response, limit: int) -> bytes:
     return b"".join(parts)
 
 
-async def _check_is_public(host: str) -> None:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, 443)
-    except OSError:
-        raise AnswerLost("the host is not known") from None
-    if not found or any(not ipaddress.ip_address(entry[4][0]).is_global for entry in found):
-        raise UnsafePicture(f"{host} leads into a private network")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def check_picture(data: bytes) -> None:
-    """Return when `data` is a picture of bearable size; reads the header only.
-
-    Raises:
-        UnsafePicture: it is not.
-    """
-    from PIL import Image as Pillow
-
-    try:
-        with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
-            pixels = picture.width * picture.height
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
-        raise UnsafePicture("not a picture") from None
-    if pixels > MAX_PIXELS:
-        raise UnsafePicture(f"{pixels} pixels are too many")
-
-
 def png_bytes(image: Image) -> bytes:
     """The picture as a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def base64_png(image: Image) -> str:
+    """The picture as a PNG file in base64."""
+    return base64.b64encode(png_bytes(image)).decode()
+
+
+def data_uri(image: Image) -> str:
+    """The picture as a data URI."""
+    return f"data:image/png;base64,{base64_png(image)}"
+
+
+def nothing_empty(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that were asked for: None is left out."""
+    return {name: value for name, value in values.items() if value is not None}

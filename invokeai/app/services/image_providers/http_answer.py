@@ -1,0 +1,93 @@
+"""A provider's answer over HTTP, whole, and the two ways in which none comes.
+
+A packed answer holds all that its pictures and cost are read from, so a paid call can be finished after a restart.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+KEPT_HEADERS = (
+    "content-type",
+    "x-request-id",
+    "request-id",
+    "cf-ray",
+    "cf-ai-neurons",
+    "finish-reason",
+    "seed",
+    "date",
+)
+
+
+class NotSent(Exception):
+    """No connection came about, so no byte of the request has left."""
+
+
+class AnswerLost(Exception):
+    """The request may have left, but no whole answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """What is sent. `path` lies below the base URL, or is an address on the provider's own hosts.
+
+    One of `json`, `form` (multipart: text fields) with `files` (name, file name, bytes, media type), or none.
+    """
+
+    method: str
+    path: str
+    json: Any = None
+    form: dict[str, str] | None = None
+    files: tuple[tuple[str, str, bytes, str], ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer. Header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def retry_after(self) -> float | None:
+        """The provider's hint to wait, in seconds, whether it is a number or a date."""
+        milliseconds, text = self.headers.get("retry-after-ms"), self.headers.get("retry-after", "")
+        try:
+            if milliseconds:
+                return max(0.0, float(milliseconds) / 1000)
+            return max(0.0, float(text))
+        except ValueError:
+            pass
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+        except (TypeError, ValueError):
+            return None
+
+    def json(self) -> Any:
+        """The body as JSON; an empty dict where it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return {}
+
+    def pack(self) -> bytes:
+        """The answer as one file: a line of JSON (status and the headers that matter), then the body as it came."""
+        headers = {name: value for name, value in self.headers.items() if name in KEPT_HEADERS}
+        return json.dumps({"status": self.status, "headers": headers}).encode() + b"\n" + self.body
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> HttpAnswer:
+        """What `pack` made.
+
+        Raises:
+            ValueError: it is nothing of the kind.
+        """
+        head, _, body = packed.partition(b"\n")
+        values = json.loads(head)
+        return cls(int(values["status"]), dict(values["headers"]), body)

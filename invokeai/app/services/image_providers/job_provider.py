@@ -1,0 +1,79 @@
+"""Providers that take a job, name it, and are asked until it is done. What names the job is written down at once.
+
+A job that was named is never submitted again: after a restart it is asked for, and its last answer is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+
+if TYPE_CHECKING:
+    from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+    from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
+    from invokeai.app.services.image_providers.image_model import ImageModel
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+RESUME_SECONDS = 600.0
+
+
+class JobImageProvider(HttpImageProvider):
+    """As `HttpImageProvider`, with the answer to `call_for` naming a job. `result_of` reads the job's last answer."""
+
+    first_poll_seconds: ClassVar[float] = 1.0
+    longest_poll_seconds: ClassVar[float] = 8.0
+
+    @abstractmethod
+    def job_of(self, answer: HttpAnswer) -> str:
+        """What the job is asked for by, from the answer to its submission: an id, or JSON with all that is needed.
+
+        Raises:
+            ProviderError: the answer names none.
+        """
+
+    @abstractmethod
+    def question_for(self, job: str) -> HttpCall:
+        """How the provider is asked about the job: free."""
+
+    @abstractmethod
+    def is_done(self, answer: HttpAnswer) -> bool:
+        """Whether this answer is the last one, with the pictures in it.
+
+        Raises:
+            ProviderError: the job failed, or is not known.
+        """
+
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """Submit once, then ask."""
+        call = await asyncio.to_thread(self.call_for, request, model, receipt)
+        job = self.job_of(await self.pay(call, receipt, model.timeout_seconds))
+        await receipt.sent(job)
+        return await self._finish(job, receipt, model.timeout_seconds)
+
+    async def resume(self, receipt: Receipt) -> ImageResult | None:
+        """The result from the kept answer, else from the provider; None when no job was named."""
+        result = await super().resume(receipt)
+        if result is None and receipt.provider_ref:
+            result = await self._finish(receipt.provider_ref, receipt, RESUME_SECONDS)
+        return result
+
+    async def _finish(self, job: str, receipt: Receipt, seconds: float) -> ImageResult:
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._last_answer(job)
+        except TimeoutError:
+            raise self.unknown(f"it was not done after {seconds:.0f} seconds; run it again to ask once more") from None
+        await receipt.answered(answer.pack())
+        return await self.result_of(answer, receipt)
+
+    async def _last_answer(self, job: str) -> HttpAnswer:
+        pause = self.first_poll_seconds
+        while True:
+            answer = await self.ask(self.question_for(job))
+            if self.is_done(answer):
+                return answer
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, self.longest_poll_seconds)

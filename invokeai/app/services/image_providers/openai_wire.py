@@ -1,0 +1,105 @@
+"""OpenAI's image wire format, which many services speak: answers, errors and the stream of partial pictures.
+
+Source of the format: the openai 3.52 package and OpenAI's published OpenAPI document. A refusal is told from a wrong
+request by its code, and an empty purse from a busy server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from invokeai.app.services.image_providers.generation import Cost, GeneratedImage, ImageResult
+from invokeai.app.services.image_providers.http_answer import HttpAnswer
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.provider_errors import (
+    ProviderError,
+    ProviderQuotaExhausted,
+    ProviderRefused,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+REFUSALS = ("moderation_blocked", "content_policy_violation", "safety", "sensitivecontent")
+NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached")
+
+
+class OpenAiWireProvider(HttpImageProvider):
+    """A service that answers as OpenAI's image endpoints do."""
+
+    def cost_of(self, answer: Mapping[str, Any], model_id: str) -> Cost:
+        """What the answer cost; unknown unless a service says more."""
+        return Cost()
+
+    async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
+        """Pictures from `data[].b64_json` or `data[].url`."""
+        values = answer.json()
+        items = values.get("data") if isinstance(values, dict) else None
+        if not isinstance(items, list):
+            raise self.failure_of(answer) if isinstance(values, dict) and "error" in values else self._damaged()
+        pictures, faults = [], []
+        for item in items:
+            if isinstance(item.get("b64_json"), str):
+                pictures.append(await self.picture_in(item["b64_json"]))
+            elif isinstance(item.get("url"), str):
+                pictures.append(await self.fetch_picture(item["url"]))
+            else:
+                faults.append(item.get("error") or {})
+        if not pictures:
+            raise self._nothing_in(answer, faults)
+        note = f"{len(faults)} of the pictures failed: {self._words(faults[0])}" if faults else None
+        return ImageResult(
+            images=tuple(GeneratedImage(picture) for picture in pictures),
+            provider_id=self.info.provider_id,
+            model_id=str(values.get("model") or receipt.model_id),
+            cost=self.cost_of(values, receipt.model_id),
+            request_id=answer.headers.get("x-request-id"),
+            note=note,
+        )
+
+    def failure_of(self, answer: HttpAnswer) -> ProviderError:
+        """By `error.code` and `error.type`, then by status."""
+        values = answer.json()
+        error = values.get("error") if isinstance(values, dict) else None
+        error = error if isinstance(error, dict) else {"message": str(error or "")}
+        code = str(error.get("code") or error.get("type") or "") or None
+        said, request_id = self._words(error), answer.headers.get("x-request-id")
+        words = {"provider_code": code, "request_id": request_id}
+        name, low = self.info.display_name, (code or "").lower()
+        if any(part in low for part in REFUSALS):
+            stage = "output" if "output" in low else "input_image" if "image" in low else "prompt"
+            return ProviderRefused(f"{name}: {said}", stage=stage, provider_id=self.info.provider_id, **words)
+        if low in NO_MONEY:
+            return ProviderQuotaExhausted(f"{name}: {said}", provider_id=self.info.provider_id, **words)
+        return self.failure(answer, said, code, request_id)
+
+    def _nothing_in(self, answer: HttpAnswer, faults: list[dict[str, Any]]) -> ProviderError:
+        """A whole answer without a picture: what its items say, else nobody can tell."""
+        if not faults or not faults[0]:
+            return self._damaged()
+        refused = self.failure_of(HttpAnswer(200, answer.headers, json.dumps({"error": faults[0]}).encode()))
+        return refused if isinstance(refused, ProviderRefused) else self.unknown(self._words(faults[0]))
+
+    def _damaged(self) -> ProviderError:
+        return self.unknown("its answer has no picture in it")
+
+    def _words(self, error: Mapping[str, Any]) -> str:
+        return self.without_key(str(error.get("message") or error.get("code") or "no reason given"))[:500]
+
+
+async def events_of(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    """The JSON of each `data:` line of a stream, up to `[DONE]`."""
+    async for line in answer.aiter_lines():
+        if not line.startswith("data:"):
+            continue
+        text = line[5:].strip()
+        if text == "[DONE]":
+            return
+        value = await asyncio.to_thread(json.loads, text)
+        if isinstance(value, dict):
+            yield value

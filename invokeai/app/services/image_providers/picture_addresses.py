@@ -1,0 +1,117 @@
+"""Which results may be taken over: from the provider's own hosts, from the public network, of bearable size.
+
+A host name is looked up once, checked and connected to by the address found, so a second lookup cannot lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+MAX_PIXELS = 8192 * 8192
+
+
+class UnsafePicture(Exception):
+    """The address or the content of a result is nothing that may be taken over."""
+
+
+def check_address(url: str, hosts: tuple[str, ...], own: str) -> None:
+    """Return when `url` is https on one of `hosts` (or below), or lies on this machine as `own`, the base URL, does.
+
+    Raises:
+        UnsafePicture: it is neither.
+    """
+    try:
+        parts, base = urlsplit(url), urlsplit(own)
+        port = parts.port
+    except ValueError:
+        raise UnsafePicture("not an address") from None
+    host = (parts.hostname or "").lower()
+    if parts.username is not None or parts.password is not None:
+        raise UnsafePicture("an address with a password in it")
+    if is_loopback(host) and (parts.scheme, host, port) == (base.scheme, base.hostname, base.port):
+        return
+    if parts.scheme != "https" or port not in (None, 443):
+        raise UnsafePicture("not a plain https address")
+    if not any(host == allowed or host.endswith(f".{allowed}") for allowed in hosts):
+        raise UnsafePicture(f"{host} is not one of the provider's hosts")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine by its name or number."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_picture(data: bytes) -> None:
+    """Return when `data` is a picture of bearable size; reads the header only.
+
+    Raises:
+        UnsafePicture: it is not.
+    """
+    from PIL import Image as Pillow
+
+    if len(data) > MAX_PICTURE_BYTES:
+        raise UnsafePicture(f"more than {MAX_PICTURE_BYTES} bytes")
+    try:
+        with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
+            pixels = picture.width * picture.height
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
+        raise UnsafePicture("not a picture") from None
+    if pixels > MAX_PIXELS:
+        raise UnsafePicture(f"{pixels} pixels are too many")
+
+
+def public_transport() -> httpx.AsyncHTTPTransport:
+    """A transport that connects to public addresses only, and to the very address that was checked."""
+    import httpcore
+    import httpx
+
+    class PublicNetwork(httpcore.AsyncNetworkBackend):
+        def __init__(self) -> None:
+            from httpcore._backends.auto import AutoBackend  # httpcore's own default has no public name
+
+            self._network = AutoBackend()
+
+        async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> Any:
+            return await self._network.connect_tcp(await public_address(host, port), port, *args, **options)
+
+        async def sleep(self, seconds: float) -> None:
+            await self._network.sleep(seconds)
+
+    transport = httpx.AsyncHTTPTransport()
+    # httpx hands no network backend on to its pool
+    transport._pool = httpcore.AsyncConnectionPool(
+        ssl_context=httpx.create_ssl_context(), network_backend=PublicNetwork(), keepalive_expiry=15.0
+    )
+    return transport
+
+
+async def public_address(host: str, port: int) -> str:
+    """The address of a host in the public network.
+
+    Raises:
+        UnsafePicture: one of its addresses is private.
+        httpcore.ConnectError: it is not known.
+    """
+    import asyncio
+
+    import httpcore
+
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise httpcore.ConnectError("the host is not known") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not addresses or any(not ipaddress.ip_address(address).is_global for address in addresses):
+        raise UnsafePicture(f"{host} leads into a private network")
+    return addresses[0]

@@ -1,0 +1,215 @@
+"""OpenAI's picture models. Nothing can be looked up later, so an answer that is lost is never sent for again.
+
+Quality is always sent: left to itself the model may choose a dear one. Cost is computed from the tokens reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invokeai.app.services.image_providers.capabilities import (
+    ExternalImageSize,
+    ExternalModelCapabilities,
+    ExternalModelPanelControl,
+    ExternalModelPanelSchema,
+)
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
+from invokeai.app.services.image_providers.http_answer import HttpCall
+from invokeai.app.services.image_providers.http_provider import png_bytes
+from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider
+from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+MILLION = Decimal(1_000_000)
+MAX_PICTURES = 16
+MAX_PROMPT = 32_000
+MAX_LONG_SIDE, MAX_SHORT_SIDE = 3840, 2160
+SIDE_STEP = 16
+FIXED_SIZES = ((1024, 1024), (1536, 1024), (1024, 1536))
+QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAIModelConfig(ImageModel):
+    """A model with its prices: US dollars per million tokens, and a guess per 1024² picture by quality.
+
+    `any_size`: any two sides that divide by 16 and lie between 1:3 and 3:1; else one of three sizes.
+    """
+
+    text_in: str = "5"
+    image_in: str = "8"
+    image_out: str = "30"
+    guesses: tuple[tuple[str, str], ...] = (
+        ("low", "0.0059"), ("medium", "0.013"), ("high", "0.053"), ("xhigh", "0.094"), ("max", "0.211"),
+    )  # fmt: skip
+    any_size: bool = False
+    qualities: tuple[str, ...] = QUALITIES
+
+
+CAPABILITIES = ExternalModelCapabilities(
+    modes=["txt2img", "img2img", "inpaint"],
+    supports_reference_images=True,
+    supports_negative_prompt=False,
+    max_images_per_request=10,
+    max_image_size=ExternalImageSize(width=1536, height=1536),
+    allowed_aspect_ratios=["1:1", "3:2", "2:3"],
+    aspect_ratio_sizes={
+        "1:1": ExternalImageSize(width=1024, height=1024),
+        "3:2": ExternalImageSize(width=1536, height=1024),
+        "2:3": ExternalImageSize(width=1024, height=1536),
+    },
+    max_reference_images=MAX_PICTURES,
+    mask_format="alpha",
+    input_image_required_for=["img2img", "inpaint"],
+)
+ANY_SIZE = CAPABILITIES.model_copy(
+    update={
+        "max_image_size": ExternalImageSize(width=MAX_LONG_SIDE, height=MAX_LONG_SIDE),
+        "allowed_aspect_ratios": None,
+        "aspect_ratio_sizes": None,
+    }
+)
+PANEL = ExternalModelPanelSchema(
+    prompts=[ExternalModelPanelControl(name="reference_images")],
+    image=[ExternalModelPanelControl(name="dimensions")],
+)
+
+
+def _model(model_id: str, name: str, description: str, **values: Any) -> OpenAIModelConfig:
+    capabilities = ANY_SIZE if values.get("any_size") else CAPABILITIES
+    return OpenAIModelConfig(
+        model_id=model_id, name=name, description=description, capabilities=capabilities, panel_schema=PANEL, **values
+    )
+
+
+MODELS = (
+    _model("gpt-image-2.6-flare", "GPT Image 2.6 Flare", "Fast; follows instructions and draws text."),
+    _model("gpt-image-2.6-sunburst", "GPT Image 2.6 Sunburst", "Finer, and steadier when it edits."),
+    _model("gpt-image-2.5-flare", "GPT Image 2.5 Flare", "Fast; any size up to 4K.", any_size=True),
+    _model("gpt-image-2.5-sunburst", "GPT Image 2.5 Sunburst", "The finest of its family; any size.", any_size=True),
+    _model("gpt-image-2", "GPT Image 2", "The one before; any size.", any_size=True, qualities=QUALITIES[:4]),
+)
+
+
+class OpenAIImageService(OpenAiWireProvider):
+    """OpenAI's image API."""
+
+    info: ClassVar[ProviderInfo] = ProviderInfo(
+        provider_id="openai",
+        display_name="OpenAI",
+        description="GPT Image: pictures from words and pictures, soft masks, legible text.",
+        models=MODELS,
+        default_model="gpt-image-2.6-flare",
+        priority=30,
+        options=frozenset({"quality", "background", "input_fidelity"}),
+    )
+    default_base_url = "https://api.openai.com"
+
+    def get_setup_instructions(self) -> str:
+        """Where the key comes from and where it goes."""
+        return "Create a key at https://platform.openai.com and set OPENAI_API_KEY, or enter it in the model manager."
+
+    def base_url(self) -> str:
+        """The address with the version at its end, whether it was given with it or not."""
+        url = super().base_url()
+        return url if url.endswith("/v1") else f"{url}/v1"
+
+    def custom_model(self, model_id: str) -> ImageModel | None:
+        """Image models that came after this list, and dated names of those in it."""
+        if not model_id.startswith("gpt-image-"):
+            return None
+        known = next((model for model in MODELS if model_id.startswith(f"{model.model_id}-")), MODELS[0])
+        return replace(known, model_id=model_id, name=model_id)
+
+    def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
+        """By quality and size; `auto` counts as high."""
+        assert isinstance(model, OpenAIModelConfig)
+        quality = str(request.options.get("quality") or "auto")
+        guess = dict(model.guesses).get("high" if quality == "auto" else quality)
+        if guess is None:
+            return None
+        share = Decimal(max(request.width * request.height, 1024 * 1024)) / (1024 * 1024)
+        amount = Decimal(guess) * share * request.num_images
+        return Cost(str(amount.quantize(Decimal("0.000001"))), kind=CostKind.ESTIMATED)
+
+    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
+        """Words alone go to `generations` as JSON; with pictures it is a form to `edits`."""
+        assert isinstance(model, OpenAIModelConfig)
+        _check(request, model)
+        values: dict[str, Any] = {
+            "model": model.model_id,
+            "prompt": request.prompt,
+            "n": request.num_images,
+            "size": f"{request.width}x{request.height}",
+            "output_format": "png",
+            "quality": "auto",
+            "background": "auto",
+            **{name: value for name, value in request.options.items() if value is not None},
+        }
+        pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
+        if not pictures:
+            return HttpCall("POST", "/images/generations", json=values)
+        name = "image" if len(pictures) == 1 else "image[]"
+        files = [(name, f"{n}.png", png_bytes(picture), "image/png") for n, picture in enumerate(pictures)]
+        if request.mask_image is not None:
+            files.append(("mask", "mask.png", _alpha_mask(request.mask_image, pictures[0]), "image/png"))
+        form = {name: str(value) for name, value in values.items()}
+        return HttpCall("POST", "/images/edits", form=form, files=tuple(files))
+
+    def cost_of(self, answer: Mapping[str, Any], model_id: str) -> Cost:
+        """From the tokens reported; unknown where they are missing or the model's price is."""
+        model = next((m for m in MODELS if model_id == m.model_id or model_id.startswith(f"{m.model_id}-")), None)
+        usage = answer.get("usage")
+        if model is None or not isinstance(usage, dict) or not isinstance(usage.get("output_tokens"), int):
+            return Cost()
+        told = usage.get("input_tokens_details") or {}
+        pictures_in = int(told.get("image_tokens") or 0)
+        text_in = int(told.get("text_tokens") or max(0, int(usage.get("input_tokens") or 0) - pictures_in))
+        amount = (
+            text_in * Decimal(model.text_in)
+            + pictures_in * Decimal(model.image_in)
+            + int(usage["output_tokens"]) * Decimal(model.image_out)
+        ) / MILLION
+        return Cost(format(amount.normalize(), "f"), kind=CostKind.COMPUTED) if amount > 0 else Cost()
+
+
+def _check(request: ImageRequest, model: OpenAIModelConfig) -> None:
+    width, height, faults = request.width, request.height, []
+    if model.any_size:
+        if width % SIDE_STEP or height % SIDE_STEP:
+            faults.append(f"sides divide by {SIDE_STEP}, which {width}×{height} does not")
+        if max(width, height) > 3 * min(width, height):
+            faults.append("a side is at most three times the other")
+        if min(width, height) > MAX_SHORT_SIDE:
+            faults.append(f"it makes at most {MAX_LONG_SIDE}×{MAX_SHORT_SIDE} pixels")
+    elif (width, height) not in FIXED_SIZES:
+        sizes = ", ".join(f"{w}×{h}" for w, h in FIXED_SIZES)
+        faults.append(f"its sizes are {sizes}, not {width}×{height}")
+    if len(request.prompt) > MAX_PROMPT:
+        faults.append(f"a prompt has at most {MAX_PROMPT:,} characters")
+    if str(request.options.get("quality") or "auto") not in model.qualities:
+        faults.append(f"its qualities are {', '.join(model.qualities)}")
+    if request.options.get("input_fidelity"):
+        faults.append("it keeps to input pictures closely by itself and takes no input fidelity")
+    if len(request.reference_images) + (request.init_image is not None) > MAX_PICTURES:
+        faults.append(f"it takes at most {MAX_PICTURES} pictures")
+    if faults:
+        raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="openai")
+
+
+def _alpha_mask(mask: Image, picture: Image) -> bytes:
+    """Our mask (black is made anew) as theirs (transparent is made anew), as large as the picture."""
+    from PIL import Image as Pillow
+
+    alpha = mask.convert("L").resize(picture.size)
+    made = Pillow.new("RGBA", picture.size, (0, 0, 0, 0))
+    made.putalpha(alpha)
+    return png_bytes(made)

@@ -1,0 +1,110 @@
+"""A provider in front of its simulator, with a real receipt store: what the shared suites ask."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from invokeai.app.services.image_providers.capabilities import GenerationMode
+from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
+from invokeai.app.services.shared.database.base import Row
+from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
+from tests.app.services.image_providers.provider_cases import ProviderCase
+from tests.simulators.simulator import Simulator
+
+KEY = CallKey("session", "node")
+
+
+@dataclass
+class CloudBench:
+    """One provider, its simulator and the receipts. `restart` forgets all that a process forgets."""
+
+    case: ProviderCase
+    simulator: Simulator
+    database: SqliteDatabase
+    folder: Path
+    key: str
+    base_url: str
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process over the same records."""
+        self.provider = self._provider()
+        self.receipts = ReceiptStore(self.database, DiskObjects(self.folder))
+        self.manager = ImageServiceManager([self.provider], self.receipts)
+
+    def _provider(self) -> HttpImageProvider:
+        provider = self.case.provider(lambda: ProviderCredentials(self.key, self.base_url))
+        for name in ("pause_seconds", "first_poll_seconds", "longest_poll_seconds"):
+            if hasattr(provider, name):
+                setattr(provider, name, 0.01)
+        return provider
+
+    def request(self, mode: GenerationMode = "txt2img", model_id: str | None = None, **changes: Any) -> ImageRequest:
+        """A request that the model can do: its first size, and pictures where the mode needs them."""
+        model_id = model_id or self.provider.info.default_model
+        width, height = self.case.sizes.get(model_id, (1024, 1024))
+        request = ImageRequest(
+            prompt="a red fox in the snow",
+            model=f"{self.case.name}/{model_id}",
+            mode=mode,
+            width=width,
+            height=height,
+            options=self.case.options,
+        )
+        if mode != "txt2img":
+            request = replace(request, init_image=scene(width, height))
+        if mode == "inpaint":
+            request = replace(request, mask_image=hole(width, height))
+        return replace(request, **changes)
+
+    async def generate(self, request: ImageRequest | None = None, key: CallKey = KEY) -> ImageResult:
+        """Make and pay."""
+        return await self.manager.generate(request or self.request(), key)
+
+    async def receipt_row(self, key: CallKey = KEY) -> Row:
+        """The receipt as the database has it."""
+        row = await self.database.fetch_one("SELECT * FROM generation_receipts WHERE receipt_id = ?", key.receipt_id)
+        assert row is not None
+        return row
+
+    async def aclose(self) -> None:
+        await self.provider.aclose()
+
+
+@asynccontextmanager
+async def cloud_bench(case: ProviderCase, folder: Path) -> AsyncIterator[CloudBench]:
+    """A started simulator and an empty database."""
+    simulator = case.simulator()
+    simulator.start()
+    database = SqliteDatabase(folder / "receipts.db")
+    await database.migrate()
+    bench = CloudBench(case, simulator, database, folder / "objects", simulator.key, simulator.base_url)
+    yield bench
+    await bench.aclose()
+    await database.close()
+    simulator.stop()
+
+
+def scene(width: int, height: int) -> Image.Image:
+    """A picture to start from."""
+    image = Image.new("RGB", (width, height), "#88b5dd")
+    ImageDraw.Draw(image).rectangle((0, height // 2, width, height), fill="#2f7a3a")
+    return image
+
+
+def hole(width: int, height: int) -> Image.Image:
+    """A mask: its black middle is made anew."""
+    mask = Image.new("L", (width, height), 255)
+    ImageDraw.Draw(mask).rectangle((width // 4, height // 4, width // 2, height // 2), fill=0)
+    return mask

@@ -1,0 +1,40 @@
+"""One module per provider, each with its `CASE`: what the shared contract suite has to know about it."""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass, field
+from typing import Any
+
+from invokeai.app.services.image_providers.generation import CostKind
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.provider_errors import OutcomeUnknown, ProviderError
+from tests.simulators.simulator import Simulator
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderCase:
+    """`lost_answer_is_found`: after a lost answer to the paid request, the provider can be asked for the picture.
+
+    `sizes` are asked for by model id, where 1024×1024 is none. `options` go with every request.
+    """
+
+    provider: type[HttpImageProvider]
+    simulator: type[Simulator]
+    cost_kind: CostKind
+    lost_answer_is_found: bool = False
+    serves_addresses: bool = False
+    server_error: type[ProviderError] = OutcomeUnknown
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    extra_models: tuple[str, ...] = ()
+    """Models that are not listed but may be asked for."""
+
+    @property
+    def name(self) -> str:
+        return self.provider.info.provider_id
+
+
+def all_cases() -> list[ProviderCase]:
+    """The case of every module beside this file."""
+    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    return [module.CASE for module in modules]
