@@ -105,7 +105,8 @@ class StudioPage:
     @property
     def model_button(self) -> Locator:
         """The model that is chosen, in the panel on the left."""
-        return self.page.get_by_role("button", name=re.compile("^Sketch ")).locator("visible=true").last
+        names = "|".join(re.escape(model["name"]) for model in self.get("/v2/models/")["models"])
+        return self.page.get_by_role("button", name=re.compile(f"^({names})$")).locator("visible=true").last
 
     def choose_model(self, name: str) -> None:
         """Choose a model in the panel on the left."""
@@ -144,6 +145,9 @@ class StudioPage:
 
         def counts() -> dict[str, Any]:
             found: dict[str, Any] = self.get("/v1/queue/default/status")["queue"]
+            if wanted.get("failed") == 0 and found["failed"]:
+                failed = [i["error_message"] for i in self.get("/v1/queue/default/list_all") if i["status"] == "failed"]
+                raise AssertionError(f"items failed: {failed}")
             return found
 
         self.until(

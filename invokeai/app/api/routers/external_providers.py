@@ -57,8 +57,8 @@ async def get_external_provider_statuses(services: ServicesDep) -> list[External
 
 @external_providers_router.get("/config", operation_id="get_external_provider_configs")
 async def get_external_provider_configs(services: ServicesDep) -> list[ExternalProviderConfigModel]:
-    """Every provider's settings, without keys."""
-    return [_config(services, provider) for provider in services.image_generation.providers()]
+    """The settings of every provider that has any, without keys."""
+    return [_config(services, provider) for provider in services.image_generation.providers() if provider.info.is_paid]
 
 
 @external_providers_router.post("/config/{provider_id}", operation_id="set_external_provider_config")
@@ -75,7 +75,10 @@ async def set_external_provider_config(
             raise NotAvailableHere(f"{provider.info.display_name} needs no key.")
         if services.provider_credentials.key_is_configured(provider_id):
             raise NotAvailableHere(_from_settings(provider))
+    was_available = provider.is_available()
     services.provider_credentials.save(provider_id, changes)
+    if provider.is_available() and not was_available:
+        services.model_manager.announce_provider(provider_id)
     return _config(services, provider)
 
 

@@ -29,11 +29,19 @@ class ProviderBadRequest(ProviderError, InvalidInput):
     """The model cannot do what was asked; nothing was generated."""
 
 
+REMEDIES = {
+    "prompt": "Change the prompt to try again.",
+    "input_image": "Use another picture to try again.",
+    "output": "Change the prompt or the seed to try again.",
+    "unknown": "Change the prompt or the pictures to try again.",
+}
+
+
 class ProviderRefused(ProviderError, InvalidInput):
-    """Moderation said no, at `stage` (`prompt`, `input_image`, `output`, `unknown`). Never sent again by itself."""
+    """Moderation said no, at `stage` (a key of REMEDIES). Never sent again by itself."""
 
     def __init__(self, message: str, *, stage: str = "unknown", provider_id: str = "", **words: str | None) -> None:
-        super().__init__(message, provider_id=provider_id, **words)
+        super().__init__(f"{message} {REMEDIES[stage]}", provider_id=provider_id, **words)
         self.stage = stage
 
 
@@ -49,6 +57,10 @@ class ProviderRateLimited(ProviderError, Unavailable):
 
 class ProviderQuotaExhausted(ProviderError, Unavailable):
     """No credit or no quota is left; waiting a minute does not help."""
+
+    def __init__(self, message: str, *, provider_id: str = "", **words: str | None) -> None:
+        remedy = "Add credit there, or choose another provider's model."
+        super().__init__(f"{message} {remedy}", provider_id=provider_id, **words)
 
 
 class SpendCapReached(ProviderError, Unavailable):

@@ -66,7 +66,15 @@ class DummyModelManagerService:
         """
         if not source.startswith("external://"):
             self.refuse("installing a model")
-        config = await self.external.install(source, changes)
+        return self._announce(await self.external.install(source, changes), changes, inplace)
+
+    def announce_provider(self, provider_id: str) -> None:
+        """Tell the browsers that a provider's models have come, by its default one: they ask for the list again."""
+        for config in self.external.all():
+            if config.provider_id == provider_id and config.is_default:
+                self._announce(config, ModelRecordChanges(), inplace=True)
+
+    def _announce(self, config: ExternalApiModelConfig, changes: ModelRecordChanges, inplace: bool) -> ModelInstallJob:
         job = self.jobs.completed(changes, config, inplace)
         told = job.source.model_dump(mode="json")
         self._events.publish(ModelInstallStarted(id=job.id, source=told))

@@ -145,6 +145,7 @@ async def test_a_deleted_model_is_gone_until_it_is_installed_again(api: LibraryA
 
 async def test_installing_a_model_that_the_provider_does_not_list(api: LibraryApi) -> None:
     await give_key(api)
+    api.published.clear()
     job = await api.json("POST", f"{MODELS}/install?source=external://paid/my-model&inplace=true", 201, json={})
     assert job["status"] == "completed" and job["config_out"]["key"] == "paid-my-model"
     assert job["source"] == {"provider_id": "paid", "provider_model_id": "my-model", "type": "external"}
@@ -154,7 +155,7 @@ async def test_installing_a_model_that_the_provider_does_not_list(api: LibraryAp
     changed = await api.json("PATCH", f"{MODELS}/i/paid-my-model", json=changes)
     assert changed["capabilities"]["modes"] == ["txt2img", "img2img"] and changed["name"] == "Mine"
     assert api.services.image_generation.route("paid/my-model").model.capabilities.supports_seed
-    assert [job["id"] for job in await api.json("GET", f"{MODELS}/install")] == [job["id"]]
+    assert [job["id"] for job in await api.json("GET", f"{MODELS}/install")][1:] == [job["id"]]
     assert await api.refusal("POST", f"{MODELS}/install/{job['id']}/pause", 409)
     await api.json("DELETE", f"{MODELS}/install", 204)
     await api.json("GET", f"{MODELS}/install/{job['id']}", 404)
@@ -232,12 +233,19 @@ async def test_relations(api: LibraryApi) -> None:
 async def test_sketch_counts_as_configured_and_takes_no_key(api: LibraryApi) -> None:
     assert await api.json("GET", f"{PROVIDERS}/config") == [
         {"provider_id": "paid", "api_key_configured": False, "base_url": None},
-        {"provider_id": "sketch", "api_key_configured": True, "base_url": None},
     ]
     paid, sketch = await api.json("GET", f"{PROVIDERS}/status")
     assert paid["message"].startswith("No API key is set for Paid.") and not paid["configured"]
     assert sketch["configured"]
     assert await api.refusal("POST", f"{PROVIDERS}/config/sketch", 400, json={"api_key": "k"}) == "Sketch needs no key."
+
+
+async def test_a_first_key_tells_the_browsers_that_models_have_come(api: LibraryApi) -> None:
+    await give_key(api)
+    assert [event.event_name for event in api.published] == ["model_install_started", "model_install_complete"]
+    assert api.published[1].model_dump()["key"] == "paid-pro"
+    await give_key(api)
+    assert len(api.published) == 2, "a second key is no news"
 
 
 async def test_a_key_goes_in_and_never_comes_out(api: LibraryApi) -> None:
