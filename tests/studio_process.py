@@ -21,10 +21,12 @@ HIDDEN_FROM_THE_SERVER = ("INVOKEAI_", *PROVIDER_KEYS.values())
 class StudioProcess:
     """Starts, stops and kills one server. The port stays the same over restarts; the log goes to `log`."""
 
-    def __init__(self, root: Path, *, web_ui: bool = False, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, root: Path, *, web_ui: bool = False, settings: dict[str, str] | None = None, port: int | None = None
+    ) -> None:
         self.root = root
         self.log = root.parent / f"{root.name}.log"
-        self.port = _free_port()
+        self.port = port or _free_port()
         self._settings = {"INVOKEAI_WEB_UI": "auto" if web_ui else "none", **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 

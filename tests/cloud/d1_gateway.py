@@ -18,12 +18,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def install_node_packages() -> None:
+    """workerd, wrangler and what the Worker is made of, when they are not there yet."""
+    wanted = FRONTEND / "package-lock.json"
+    installed = FRONTEND / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FRONTEND, check=True)
+
+
 class D1Gateway:
     """A gateway over `databases` empty databases, each handed out once; in memory, or kept in `folder`."""
 
     def __init__(self, databases: int, folder: Path | None = None) -> None:
-        if not (FRONTEND / "node_modules" / "miniflare").exists():
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FRONTEND, check=True)
+        install_node_packages()
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self._unused = iter(range(databases))

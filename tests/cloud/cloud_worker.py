@@ -1,0 +1,118 @@
+"""The Worker of the deployment on the real engine (workerd), as a process for tests."""
+
+import base64
+import json
+import shutil
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from invokeai.app.services.shared.database.d1_client import D1Settings
+from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
+from tests.cloud.d1_gateway import FRONTEND, free_port, install_node_packages
+from tests.studio_process import StudioProcess
+
+ACCESS_TOKEN = "access-token-of-the-tests"
+BEARER = {"authorization": f"Bearer {ACCESS_TOKEN}"}
+
+
+class CloudWorker:
+    """The Worker in front of the server at `backend_origin`, with an empty database and an empty bucket of its own.
+
+    Args:
+        backend_origin: address of the server that stands in for the container.
+        bindings: more variables and secrets of the Worker; None as value takes one away.
+        port: where it listens; None takes a free port.
+    """
+
+    def __init__(
+        self, backend_origin: str, bindings: dict[str, str | None] | None = None, port: int | None = None
+    ) -> None:
+        install_node_packages()
+        self.port = port or free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        egress_port = free_port()
+        self.d1 = D1Settings(f"http://127.0.0.1:{egress_port}", "internal", "studio", None)
+        """The Worker's database as the container reaches it: through the outbound handler."""
+        values = {"ACCESS_TOKEN": ACCESS_TOKEN, "BACKEND_ORIGIN": backend_origin, **(bindings or {})}
+        given = {name: value for name, value in values.items() if value is not None}
+        options = {"port": self.port, "egressPort": egress_port, "bindings": given}
+        command = [str(shutil.which("node")), "worker/serve_worker.mjs", json.dumps(options)]
+        self._process = subprocess.Popen(
+            command, cwd=FRONTEND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self._expect("ready")
+
+    def put(self, key: str, data: bytes, content_type: str = "image/png") -> None:
+        """Put an object into the Worker's bucket."""
+        self._command({"put": key, "base64": base64.b64encode(data).decode(), "type": content_type})
+
+    def delete(self, key: str) -> None:
+        """Delete an object from the Worker's bucket."""
+        self._command({"delete": key})
+
+    async def copy_bucket(self, source: S3Settings) -> int:
+        """Put every object of the server's bucket into the Worker's, which in production are one; how many."""
+        objects = S3Objects(source)
+        keys = [entry.key async for entry in objects.entries("")]
+        for key in keys:
+            self.put(key, (await objects.get(key)).data, "image/webp" if key.endswith(".webp") else "image/png")
+        await objects.close()
+        return len(keys)
+
+    def sign_in(self, token: str = ACCESS_TOKEN) -> dict[str, str]:
+        """Sign in as a script would; the Cookie and Origin headers of a browser that did."""
+        body = json.dumps({"token": token}).encode()
+        request = urllib.request.Request(f"{self.base_url}/access", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            cookie = str(answer.headers["set-cookie"]).partition(";")[0]
+        return {"cookie": cookie, "origin": self.base_url}
+
+    def stop(self) -> None:
+        """End the process and its engine."""
+        self._process.terminate()
+        self._process.wait(timeout=20)
+
+    def _command(self, command: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        self._expect("done")
+
+    def _expect(self, line: str) -> None:
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().strip() == line, "the Worker did not answer"
+
+
+class CloudDeployment:
+    """The whole deployment without its virtual machine: Worker, real server, D1 behind the Worker, a bucket."""
+
+    def __init__(self, folder: Path, s3: S3Settings) -> None:
+        self.s3 = s3
+        port = free_port()
+        self.worker = CloudWorker(f"http://127.0.0.1:{port}")
+        d1 = self.worker.d1
+        settings = {
+            "INVOKEAI_DATABASE": "d1",
+            "INVOKEAI_D1_BASE_URL": d1.base_url,
+            "INVOKEAI_D1_ACCOUNT_ID": d1.account_id,
+            "INVOKEAI_D1_DATABASE_ID": d1.database_id,
+            "INVOKEAI_IMAGE_STORAGE": "r2",
+            "INVOKEAI_R2_BUCKET": s3.bucket,
+            "INVOKEAI_R2_ACCESS_KEY_ID": s3.access_key_id,
+            "INVOKEAI_R2_SECRET_ACCESS_KEY": s3.secret_access_key,
+            "INVOKEAI_R2_ENDPOINT": str(s3.endpoint),
+        }
+        self.studio = StudioProcess(folder / "root", port=port, settings=settings)
+        self.studio.start()
+
+    @property
+    def url(self) -> str:
+        """Where the deployment is reached, without a slash at the end."""
+        return self.worker.base_url
+
+    def stop(self) -> None:
+        """End the server, then the Worker whose database it uses."""
+        self.studio.stop()
+        self.worker.stop()
