@@ -21,6 +21,7 @@ from invokeai.app.services.image_files.disk_image_file_storage import DiskImageF
 from invokeai.app.services.image_files.image_file_storage import ImageFileStorage
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.registry import load_providers
 from invokeai.app.services.image_providers.spend_caps import SpendCaps
@@ -72,13 +73,15 @@ class ApiDependencies:
         pictures = LibraryFileStore(objects, "style_presets", pixels)
         credentials = ProviderCredentialsStore(config)
         caps = SpendCaps(config, database, facts)
-        generation = image_generation(config, database, objects, credentials, caps)
+        receipts = ReceiptStore(database, objects, caps)
+        generation = image_generation(config, receipts, credentials)
         images = ImageService(files, ImageRecordStore(database), pixels)
         boards, state = BoardRecords(database), ClientStateService(database)
         services = Services(
             config=config,
             provider_credentials=credentials,
             image_generation=generation,
+            paid_recovery=PaidRecovery(generation, receipts, images, alone=config.database == "sqlite"),
             spend_caps=caps,
             spend_reports=SpendReports(database),
             model_manager=await model_manager(config, database, objects, events, generation),
@@ -110,12 +113,14 @@ class ApiDependencies:
         await asyncio.to_thread(services.custom_nodes.load)
         await services.session_processor.start()
         services.orphan_sweep.start()
+        services.paid_recovery.start()
         return services
 
     @staticmethod
     async def shutdown(services: Services) -> None:
         """Drain what runs, then close in the opposite order of building."""
         await services.orphan_sweep.stop()
+        await services.paid_recovery.stop()
         await services.session_processor.stop()
         await services.image_generation.aclose()
         await services.bulk_download.close()
@@ -164,10 +169,9 @@ async def file_storage(config: AppConfig) -> tuple[ObjectStore, ImageFileStorage
 
 
 def image_generation(
-    config: AppConfig, database: Database, objects: ObjectStore, credentials: ProviderCredentialsStore, caps: SpendCaps
+    config: AppConfig, receipts: ReceiptStore, credentials: ProviderCredentialsStore
 ) -> ImageServiceManager:
     """Every provider that is found, behind one service."""
-    receipts = ReceiptStore(database, objects, caps)
     providers = load_providers(credentials.get, config.root_path / "providers")
     return ImageServiceManager(providers, receipts, default_model=config.default_image_model, keys_of=credentials.keys)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.gallery.gallery import GalleryService
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+    from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
     from invokeai.app.services.image_providers.spend_caps import SpendCaps
     from invokeai.app.services.image_providers.spend_reports import SpendReports
     from invokeai.app.services.images.images import ImageService
@@ -53,6 +54,7 @@ class Services:
     tensors: TensorStore
     provider_credentials: ProviderCredentialsStore
     image_generation: ImageServiceManager
+    paid_recovery: PaidRecovery
     spend_caps: SpendCaps
     spend_reports: SpendReports
     model_manager: DummyModelManagerService

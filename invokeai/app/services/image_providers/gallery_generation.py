@@ -15,6 +15,7 @@ from invokeai.app.services.image_providers.image_service_manager import ImageSer
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.receipts import CallKey
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
+from invokeai.app.services.images.generated_names import generated_name
 
 if TYPE_CHECKING:
     from invokeai.app.services.images.images import ImageService
@@ -50,12 +51,14 @@ async def generate_to_gallery(
     result: ImageResult | None = None
     async for picture in make_pictures(manager, request, key, metadata=metadata):
         result = picture.result
+        name = generated_name(call, key.node_id, len(stored))
         if result.asked:
             picture.metadata["model"] = model_metadata(result.provider_id, result.model_id, result.model_id)
         dto = await images.create(
             picture.image,
             image_origin=ResourceOrigin.INTERNAL,
             image_category=ImageCategory.GENERAL,
+            image_name=name,
             board_id=board_id,
             metadata=orjson.dumps({**picture.metadata, "seed": picture.metadata.get("external_seed")}).decode(),
             user_id=user_id,

@@ -120,10 +120,22 @@ class ImageServiceManager(ModelRoutes):
                     return self.route(name)
             raise
 
-    async def stored(self, result: ImageResult, key: CallKey) -> None:
+    async def follow_up(self, receipt: Receipt) -> ImageResult:
+        """The result of a call that has left and that nobody waits for any more.
+
+        Raises:
+            NotFound: the provider is not there any more. ProviderError: how it ended, or that it cannot be told now.
+        """
+        if receipt.provider_id not in self.lines:
+            raise NotFound(f"There is no provider {receipt.provider_id!r}.")
+        result = await self.lines[receipt.provider_id].follow_up(receipt)
+        return replace(result, receipt_id=receipt.receipt_id)
+
+    async def stored(self, result: ImageResult) -> None:
         """Tell the receipt that the pictures of a call are in the gallery. One round trip if paid, else none."""
         if self.get_provider(result.provider_id).info.is_paid:
-            await self._receipts.close(result.receipt_id or key.receipt_id, result.cost, len(result.images))
+            assert result.receipt_id, "a paid result has a receipt"
+            await self._receipts.close(result.receipt_id, result.cost, len(result.images))
             current_work().on_the_way = False
 
     async def aclose(self) -> None:

@@ -56,13 +56,24 @@ async def make_pictures(
         for image in result.images:
             finished = await _finished(call, image)
             yield Picture(finished, picture_metadata(metadata or {}, call, route, result, image), result)
-        await manager.stored(result, call_key)
+        await manager.stored(result)
 
 
 def picture_metadata(
     given: Mapping[str, Any], request: ImageRequest, route: Route, result: ImageResult, image: GeneratedImage
 ) -> dict[str, Any]:
     """What is known of a picture: what the graph says, then who made it with what, and its cost (of the whole call)."""
+    facts = {
+        **result_metadata(result, image),
+        "external_model_asked": result.asked or _asked_if_other(route, result),
+        "image_size": request.image_size,
+        **{f"{result.provider_id}_{name}": value for name, value in request.options.items()},
+    }
+    return {name: value for name, value in (*given.items(), *facts.items()) if value is not None}
+
+
+def result_metadata(result: ImageResult, image: GeneratedImage) -> dict[str, Any]:
+    """What the provider's answer says of a picture."""
     cost = {"amount": result.cost.amount, "currency": result.cost.currency, "kind": str(result.cost.kind)}
     if len(result.images) > 1:
         cost["images"] = len(result.images)  # type: ignore[assignment]
@@ -70,16 +81,13 @@ def picture_metadata(
         "app_version": CONTRACT_VERSION,
         "external_provider": result.provider_id,
         "external_model_id": result.model_id,
-        "external_model_asked": result.asked or _asked_if_other(route, result),
-        "image_size": request.image_size,
         "external_request_id": result.request_id,
         "external_provider_metadata": dict(result.provider_metadata) or None,
         "external_seed": image.seed,
         "external_note": result.note,
         "cost": cost,
-        **{f"{result.provider_id}_{name}": value for name, value in request.options.items()},
     }
-    return {name: value for name, value in (*given.items(), *facts.items()) if value is not None}
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _asked_if_other(route: Route, result: ImageResult) -> str | None:

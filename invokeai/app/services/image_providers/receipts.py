@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 import orjson
 
@@ -26,9 +26,9 @@ from invokeai.app.services.shared.timestamps import timestamp
 _NAMESPACE = uuid.UUID("5e0f7a52-7c0a-4f0e-9d4c-3c1d2b8f6a11")
 
 INSERT = f"""INSERT INTO generation_receipts
-  (receipt_id, session_id, node_id, call_index, user_id, provider_id, model_id, request_digest, state,
+  (receipt_id, session_id, node_id, call_index, user_id, provider_id, model_id, request_digest, request, state,
    created_at, updated_at, cap_micros, cap_day)
-  SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?, ?, ? WHERE {WITHIN_CAPS} ON CONFLICT DO NOTHING"""
+  SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?, ?, ? WHERE {WITHIN_CAPS} ON CONFLICT DO NOTHING"""
 """A new receipt and its hold on the caps, in one statement; no row where the caps have no room."""
 REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, cap_day = ?, updated_at = ?
   WHERE receipt_id = ? AND state = 'failed' AND {WITHIN_CAPS}"""
@@ -36,6 +36,13 @@ REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, 
 SELECT = "SELECT * FROM generation_receipts WHERE receipt_id = ?"
 UNDER_WAY = """SELECT receipt_id FROM generation_receipts WHERE receipt_id IN (SELECT value FROM json_each(?))
   AND state NOT IN ('prepared', 'failed')"""
+LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_receipts e
+    WHERE e.session_id = r.session_id AND e.node_id = r.node_id AND e.call_index < r.call_index) AS images_before
+  FROM generation_receipts r WHERE r.state IN ('sent', 'answered') AND r.updated_at <= ? AND NOT EXISTS (
+    SELECT 1 FROM session_queue q
+    WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
+  ORDER BY r.created_at LIMIT ?"""
+"""Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
 UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
   raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
   cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END WHERE receipt_id = ?"""
@@ -115,6 +122,19 @@ class Receipt:
             await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOverCall:
+    """A call that has left and whose item will not run again. `request` as `request_facts` has it."""
+
+    receipt: Receipt
+    session_id: str
+    node_id: str
+    user_id: str
+    images_before: int
+    """Pictures that earlier calls of the node stored."""
+    request: dict[str, Any]
+
+
 class ReceiptStore:
     """Receipts in the database, raw answers as objects `receipts/<id>`."""
 
@@ -137,9 +157,10 @@ class ReceiptStore:
         hold = self._caps.hold(estimate, request.num_images) if self._caps else Hold(today())
         room = hold.parameters(receipt_id, key.user_id)
         values = (receipt_id, key.session_id, key.node_id, key.index, key.user_id, provider_id, model_id)
+        asked = (request_digest(request), orjson.dumps(request_facts(request)).decode())
         _, _, found = await self._database.batch(
             [
-                Statement(INSERT, (*values, request_digest(request), now, now, hold.micros, hold.day, *room)),
+                Statement(INSERT, (*values, *asked, now, now, hold.micros, hold.day, *room)),
                 Statement(REOPEN, (hold.micros, hold.day, now, receipt_id, *room)),
                 Statement(SELECT, (receipt_id,)),
             ]
@@ -154,6 +175,21 @@ class ReceiptStore:
         """Which of these calls have left, however they ended. One round trip."""
         rows = await self._database.fetch(UNDER_WAY, orjson.dumps(receipt_ids).decode())
         return {str(row["receipt_id"]) for row in rows}
+
+    async def left_over(self, before: str, limit: int = 100) -> list[LeftOverCall]:
+        """Calls that left, did not move since `before` (UTC, as the rows have it) and have no item. One round trip."""
+        rows = await self._database.fetch(LEFT_OVER, before, limit)
+        return [
+            LeftOverCall(
+                receipt=self._receipt(row),
+                session_id=str(row["session_id"]),
+                node_id=str(row["node_id"]),
+                user_id=str(row["user_id"]),
+                images_before=int(row["images_before"] or 0),
+                request=orjson.loads(str(row["request"] or "{}")),
+            )
+            for row in rows
+        ]
 
     async def get(self, receipt_id: str) -> Receipt | None:
         """The receipt of that id. One round trip."""
@@ -202,6 +238,21 @@ class ReceiptStore:
 
 def _key(receipt_id: str) -> str:
     return f"receipts/{receipt_id}"
+
+
+def request_facts(request: ImageRequest) -> dict[str, Any]:
+    """What was asked for, in the members of a picture's metadata; what was not asked for is left out."""
+    facts = {
+        "generation_mode": request.mode,
+        "positive_prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "width": request.width,
+        "height": request.height,
+        "seed": request.seed,
+        "steps": request.steps,
+        "strength": request.strength,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def request_digest(request: ImageRequest) -> str:

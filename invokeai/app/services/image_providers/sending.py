@@ -19,6 +19,7 @@ from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     ProviderAuthError,
+    ProviderBadRequest,
     ProviderError,
     ProviderQuotaExhausted,
     ProviderRateLimited,
@@ -84,9 +85,21 @@ class ProviderLine:
     async def _outcome(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
         if receipt.state in (ReceiptState.PREPARED, ReceiptState.FAILED):
             return await self._through_breaker(model, request, receipt)
+        return await self.follow_up(receipt)
+
+    async def follow_up(self, receipt: Receipt) -> ImageResult:
+        """The result of a call that has left, however long ago.
+
+        Raises:
+            ProviderError: how it ended.
+        """
         if receipt.state is ReceiptState.REFUSED:
             raise ProviderRefused("The provider refused this request before.", provider_id=receipt.provider_id)
-        result = await self._resume(receipt)
+        try:
+            result = await self._resume(receipt)
+        except (ProviderRefused, ProviderUnavailable, ProviderBadRequest) as error:
+            await receipt.ended(_end_state(error), str(error))
+            raise
         if result is None:
             message = MAYBE_BILLED.format(name=self._name)
             if receipt.state is not ReceiptState.UNKNOWN:

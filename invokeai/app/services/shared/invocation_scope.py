@@ -5,15 +5,14 @@ Image names are made from session, node and a running index, so a node that runs
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from invokeai.app.services.images.generated_names import generated_name
+
 if TYPE_CHECKING:
     from invokeai.app.services.services import Services
-
-IMAGE_NAMESPACE = uuid.UUID("5b0e2d43-6a35-5b3c-9d0a-0f6f9c2f7c11")
 
 
 class CancelFlag:
@@ -83,7 +82,7 @@ class InvocationScope:
     def next_image_name(self) -> str:
         """The name of the node's next picture: the same at every run of this node in this session."""
         index, self._images_named = self._images_named, self._images_named + 1
-        return f"{uuid.uuid5(IMAGE_NAMESPACE, f'{self.item.session_id}:{self.node_id}:{index}')}.png"
+        return generated_name(self.item.session_id, self.node_id, index)
 
     def board_id(self) -> str | None:
         """The board of the node's `board` input: None for none and for the word `auto`."""

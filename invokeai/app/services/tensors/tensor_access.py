@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from invokeai.app.services.shared.invocation_scope import IMAGE_NAMESPACE
+from invokeai.app.services.images.generated_names import IMAGE_NAMESPACE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

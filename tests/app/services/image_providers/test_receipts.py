@@ -67,7 +67,7 @@ async def test_a_paid_call_is_written_down_before_during_and_after(till: Till) -
         "job-7",
     )
     assert (till.folder / row["raw_answer"]).read_bytes() == b"red"
-    await till.manager.stored(result, KEY)
+    await till.manager.stored(result)
     row = await till.row()
     assert (row["state"], row["cost_amount"], row["cost_currency"], row["cost_kind"]) == (
         "stored",
@@ -79,11 +79,11 @@ async def test_a_paid_call_is_written_down_before_during_and_after(till: Till) -
 
 async def test_a_paid_call_costs_four_round_trips_and_a_free_one_none(till: Till) -> None:
     with till.database.counted() as trips:
-        await till.manager.stored(await till.manager.generate(REQUEST, KEY), KEY)
+        await till.manager.stored(await till.manager.generate(REQUEST, KEY))
     assert trips.count == 4  # prepared, sent, answered, stored
     with till.database.counted() as trips:
         free = await till.manager.generate(ImageRequest(prompt="x", model="slow", width=8, height=8), KEY)
-        await till.manager.stored(free, KEY)
+        await till.manager.stored(free)
     assert trips.count == 0
 
 

@@ -39,7 +39,7 @@ class Till:
 
     async def buy(self, session: str, user: str = "ada") -> None:
         key = CallKey(session, "node", user_id=user)
-        await self.manager.stored(await self.manager.generate(REQUEST, key), key)
+        await self.manager.stored(await self.manager.generate(REQUEST, key))
 
 
 async def test_caps_hold_when_thirty_two_calls_come_at_once(any_database: Database, tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""Pictures that were paid for and that nobody waits for any more: fetched and put into the gallery.
+
+That is what a crash leaves of a canceled item, or of a program's request. A call that another server still works on is
+left alone: it moved lately. Names are those that the first run would have given, so nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import orjson
+
+from invokeai.app.services.image_providers.pictures import result_metadata
+from invokeai.app.services.image_providers.provider_errors import ProviderError
+from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
+from invokeai.app.services.images.generated_names import generated_name
+from invokeai.app.services.shared.database.base import DatabaseError
+from invokeai.app.services.shared.errors import ServiceError
+from invokeai.app.services.shared.timestamps import timestamp_after
+
+if TYPE_CHECKING:
+    from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+    from invokeai.app.services.image_providers.receipts import LeftOverCall, ReceiptStore
+    from invokeai.app.services.images.images import ImageService
+
+logger = logging.getLogger(__name__)
+
+FIRST_SECONDS = 5.0
+"""After the start, so that it costs the start nothing."""
+EVERY_SECONDS = 900.0
+STILL_SECONDS = 1200.0
+"""A call that did not move for so long has no server any more: longer than a call and its storing may take."""
+NOTE = "Fetched after the server had stopped while this picture was under way."
+
+
+class PaidRecovery:
+    """A task that looks for such calls while the studio runs."""
+
+    def __init__(
+        self, manager: ImageServiceManager, receipts: ReceiptStore, images: ImageService, *, alone: bool
+    ) -> None:
+        """`alone`: no other server uses these records, so at the start every open call is left over."""
+        self._manager = manager
+        self._receipts = receipts
+        self._images = images
+        self._first_still = 0.0 if alone else STILL_SECONDS
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; call once, on the event loop."""
+        begin = timestamp_after(-self._first_still)
+        self._task = asyncio.create_task(self._recover_for_ever(begin))
+
+    async def stop(self) -> None:
+        """End, in the middle of asking a provider too: it is asked again after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def recover(self, before: str) -> int:
+        """Store the pictures of calls that did not move since `before`; how many calls. One round trip and more."""
+        done = 0
+        for call in await self._receipts.left_over(before):
+            try:
+                await self._store(call)
+            except ProviderError as error:
+                logger.warning("A paid picture cannot be had: %s", error)
+            except ServiceError as error:
+                logger.warning("A paid picture could not be stored yet: %s", error)
+            else:
+                done += 1
+        return done
+
+    async def _store(self, call: LeftOverCall) -> None:
+        result = await self._manager.follow_up(call.receipt)
+        node_id = call.node_id.partition(">")[0]
+        for index, image in enumerate(result.images):
+            metadata = {**call.request, **result_metadata(result, image), "external_note": NOTE}
+            await self._images.create(
+                image.image,
+                image_origin=ResourceOrigin.INTERNAL,
+                image_category=ImageCategory.GENERAL,
+                image_name=generated_name(call.session_id, node_id, call.images_before + index),
+                session_id=call.session_id,
+                metadata=orjson.dumps(metadata).decode(),
+                user_id=call.user_id,
+            )
+        await self._manager.stored(result)
+        logger.info("Stored %d paid pictures that nobody waited for any more", len(result.images))
+
+    async def _recover_for_ever(self, before: str) -> None:
+        await asyncio.sleep(FIRST_SECONDS)
+        while True:
+            try:
+                await self.recover(before)
+            except (ServiceError, DatabaseError):
+                logger.warning("The look for paid pictures failed; it comes again", exc_info=True)
+            await asyncio.sleep(EVERY_SECONDS)
+            before = timestamp_after(-STILL_SECONDS)
