@@ -19,8 +19,9 @@ from tests.studio_process import StudioProcess
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--cloud`: what can run on either runs on D1 and a bucket."""
+    """`--cloud`: what can run on either runs on D1 and a bucket. `--histories`: 2,000 for the slow suite."""
     parser.addoption("--cloud", action="store_true", help="run services and API on D1 and an S3 server")
+    parser.addoption("--histories", type=int, default=200, help="seeded histories of crashes and faults to walk")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,6 +27,7 @@ from invokeai.app.services.image_providers.picture_addresses import (
 from invokeai.app.services.image_providers.provider import CredentialsSource, ImageProvider, ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    PaidPictureLate,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderError,
@@ -197,10 +198,10 @@ class HttpImageProvider(ImageProvider):
             raise AnswerLost(type(error).__name__) from None
 
     async def ask(self, call: HttpCall, tries: int = FETCH_TRIES) -> HttpAnswer:
-        """Send something free, again while nothing or a server error comes.
+        """Send something free about a call that has left, again while nothing or a server error comes.
 
         Raises:
-            OutcomeUnknown: no try had an answer.
+            PaidPictureLate: no try had an answer.
         """
         for attempt in range(tries):
             try:
@@ -211,13 +212,14 @@ class HttpImageProvider(ImageProvider):
             except (NotSent, AnswerLost):
                 pause = None
             await asyncio.sleep(min(pause if pause is not None else self.pause_seconds * (attempt + 1), 30))
-        raise self.unknown("the provider could not be asked what became of it")
+        raise self.late("it could not be asked what became of the picture")
 
     async def fetch_picture(self, url: str) -> bytes:
         """A result file, without the key: only from the provider's hosts, capped in bytes and pixels; tried again.
 
         Raises:
-            OutcomeUnknown: it was paid for and cannot be had; the receipt keeps its address.
+            PaidPictureLate: it could not be fetched now; the receipt keeps its address.
+            OutcomeUnknown: it was paid for and is nothing that may be taken over.
         """
         for attempt in range(FETCH_TRIES):
             try:
@@ -226,7 +228,7 @@ class HttpImageProvider(ImageProvider):
                 await asyncio.sleep(self.pause_seconds * attempt)
             except UnsafePicture as error:
                 raise self.unknown(f"its picture was not taken over: {error}") from None
-        raise self.unknown("its picture could not be fetched; run the item again to fetch it")
+        raise self.late("the picture could not be fetched")
 
     async def _fetch(self, url: str) -> bytes:
         import httpx
@@ -271,6 +273,11 @@ class HttpImageProvider(ImageProvider):
         """The request left, and what became of it cannot be told."""
         message = f"The request left for {self.info.display_name}, but {why}; it may have been billed."
         return OutcomeUnknown(message, provider_id=self.info.provider_id)
+
+    def late(self, why: str) -> PaidPictureLate:
+        """The picture is there or still made, and the provider can be asked for it later."""
+        message = f"{self.info.display_name} was paid, but {why}; it is asked again, and the picture comes by itself."
+        return PaidPictureLate(message, provider_id=self.info.provider_id)
 
     def failure(
         self, answer: HttpAnswer, said: str, code: str | None = None, request_id: str | None = None

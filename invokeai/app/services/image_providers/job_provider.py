@@ -65,7 +65,7 @@ class JobImageProvider(HttpImageProvider):
             async with asyncio.timeout(seconds):
                 answer = await self._last_answer(job)
         except TimeoutError:
-            raise self.unknown(f"it was not done after {seconds:.0f} seconds; run it again to ask once more") from None
+            raise self.late(f"the picture was not done after {seconds:.0f} seconds") from None
         await receipt.answered(answer.pack())
         return await self.result_of(answer, receipt)
 

@@ -14,6 +14,7 @@ import orjson
 
 from invokeai.app.services.image_providers.pictures import result_metadata
 from invokeai.app.services.image_providers.provider_errors import ProviderError
+from invokeai.app.services.image_providers.receipts import ReceiptState
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.images.generated_names import generated_name
 from invokeai.app.services.shared.database.base import DatabaseError
@@ -32,6 +33,8 @@ FIRST_SECONDS = 5.0
 EVERY_SECONDS = 900.0
 STILL_SECONDS = 1200.0
 """A call that did not move for so long has no server any more: longer than a call and its storing may take."""
+GIVEN_UP_SECONDS = 24 * 3600.0
+"""Providers keep results for an hour to a day."""
 NOTE = "Fetched after the server had stopped while this picture was under way."
 
 
@@ -67,6 +70,8 @@ class PaidRecovery:
                 await self._store(call)
             except ProviderError as error:
                 logger.warning("A paid picture cannot be had: %s", error)
+                if call.created_at < timestamp_after(-GIVEN_UP_SECONDS):
+                    await call.receipt.ended(ReceiptState.UNKNOWN, str(error))
             except ServiceError as error:
                 logger.warning("A paid picture could not be stored yet: %s", error)
             else:

@@ -88,3 +88,7 @@ class OutcomeUnknown(ProviderError, Unavailable):
     """The request left and no answer came: it may have been billed, so it is not sent again by itself."""
 
     may_be_billed: ClassVar[bool] = True
+
+
+class PaidPictureLate(OutcomeUnknown):
+    """The provider has the picture, or still makes it, and it did not come in time: the server asks again by itself."""

@@ -130,6 +130,7 @@ class LeftOverCall:
     session_id: str
     node_id: str
     user_id: str
+    created_at: str
     images_before: int
     """Pictures that earlier calls of the node stored."""
     request: dict[str, Any]
@@ -185,6 +186,7 @@ class ReceiptStore:
                 session_id=str(row["session_id"]),
                 node_id=str(row["node_id"]),
                 user_id=str(row["user_id"]),
+                created_at=str(row["created_at"]),
                 images_before=int(row["images_before"] or 0),
                 request=orjson.loads(str(row["request"] or "{}")),
             )

@@ -18,6 +18,7 @@ from invokeai.app.services.image_providers.metrics import ProviderMetrics
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    PaidPictureLate,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderError,
@@ -97,7 +98,9 @@ class ProviderLine:
             raise ProviderRefused("The provider refused this request before.", provider_id=receipt.provider_id)
         try:
             result = await self._resume(receipt)
-        except (ProviderRefused, ProviderUnavailable, ProviderBadRequest) as error:
+        except PaidPictureLate:
+            raise
+        except (ProviderRefused, ProviderUnavailable, ProviderBadRequest, OutcomeUnknown) as error:
             await receipt.ended(_end_state(error), str(error))
             raise
         if result is None:
@@ -164,6 +167,9 @@ class ProviderLine:
                 if not other_is_free:
                     logger.info("%s asks to wait %.1f s", self._name, wait)
                     await asyncio.sleep(wait)
+        except PaidPictureLate as error:
+            await receipt.ended(receipt.state, str(error))
+            raise
         except ProviderError as error:
             await receipt.ended(_end_state(error), str(error))
             raise

@@ -1,0 +1,174 @@
+"""One click, at most one paid request, and nothing paid for is lost: walked through crashes at every await.
+
+The provider's own bill is compared with the receipts and the gallery after each history.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from invokeai.app.services.image_providers.image_model import model_hash, model_key
+from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from tests.app.services.image_providers.histories.mortal_studio import NODE, Library, MortalStudio, new_library
+from tests.app.services.image_providers.provider_cases import ProviderCase, all_cases
+from tests.app.services.queue_studio import batch_of
+from tests.simulators.simulator import Fault, Simulator
+
+CASES = {case.name: case for case in all_cases()}
+FAULTS = (
+    None,
+    None,
+    Fault("cut before"),
+    Fault("cut after"),
+    Fault("truncate"),
+    Fault("garbage"),
+    Fault("slow", seconds=0.02),
+    Fault("trouble", "rate limited", retry_after=0.01),
+    Fault("trouble", "refused prompt"),
+    Fault("trouble", "server error"),
+)
+PLACES = 48
+"""About how many places a life has where it can end."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What happens between Invoke and the end: a fault at the provider, lives that end early, a cancel in one life."""
+
+    case: str
+    fault: Fault | None = None
+    deaths: tuple[int, ...] = ()
+    canceled_in: int | None = None
+
+
+def history(seed: int) -> History:
+    """The history of that number."""
+    dice = random.Random(seed)
+    deaths = tuple(dice.randint(1, PLACES) for _ in range(dice.choice((0, 1, 1, 1, 2, 2, 3))))
+    canceled_in = dice.randint(0, len(deaths)) if dice.random() < 0.25 else None
+    return History(dice.choice(sorted(CASES)), dice.choice(FAULTS), deaths, canceled_in)
+
+
+@pytest.fixture(scope="module")
+def simulators() -> Iterator[dict[str, Simulator]]:
+    running = {name: case.simulator() for name, case in CASES.items()}
+    for simulator in running.values():
+        simulator.start()
+    yield running
+    for simulator in running.values():
+        simulator.stop()
+
+
+@pytest.fixture
+async def template(tmp_path: Path) -> Path:
+    database = SqliteDatabase(tmp_path / "template.db")
+    await database.migrate()
+    await database.close()
+    return tmp_path / "template.db"
+
+
+async def test_histories_never_pay_twice_nor_lose_a_paid_picture(
+    tmp_path: Path, template: Path, simulators: dict[str, Simulator], pytestconfig: pytest.Config
+) -> None:
+    ends: Counter[str] = Counter()
+    for seed in range(pytestconfig.getoption("--histories")):
+        told = history(seed)
+        try:
+            ends[await walk(told, tmp_path / f"history-{seed}", template, simulators[told.case])] += 1
+        except BaseException as error:
+            raise AssertionError(f"history {seed}: {told}: {error}") from error
+    assert ends["stored"] and ends["refused"] and ends["unknown"], ends
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+async def test_a_crash_at_every_await_of_one_picture(
+    name: str, tmp_path: Path, template: Path, simulators: dict[str, Simulator]
+) -> None:
+    """Ends once at each place of a whole life, then lives on."""
+    library = await fresh(History(name), tmp_path / "whole", template, simulators[name])
+    whole = MortalStudio(library, None)
+    assert await whole.live(batch(CASES[name]))
+    places, _ = whole.life.place, await library.database.close()
+    assert places > 15, whole.life.trail
+    for place in range(1, places + 1):
+        try:
+            await walk(History(name, deaths=(place,)), tmp_path / str(place), template, simulators[name])
+        except BaseException as error:
+            raise AssertionError(f"{name} died {whole.life.trail[place - 1]}: {error}") from error
+
+
+async def walk(told: History, root: Path, template: Path, simulator: Simulator) -> str:
+    """Live the history and check how it ended; the receipt's state."""
+    library = await fresh(told, root, template, simulator)
+    click = batch(CASES[told.case])
+    for life, ends_at in enumerate((*told.deaths, None)):
+        await MortalStudio(library, ends_at).live(click if life == 0 else None, cancel=told.canceled_in == life)
+    end = await check(library, told)
+    await library.database.close()
+    return end
+
+
+async def fresh(told: History, root: Path, template: Path, simulator: Simulator) -> Library:
+    simulator.ledger.clear()
+    simulator.faults[:] = [told.fault] if told.fault else []
+    return await new_library(root, template, CASES[told.case], simulator)
+
+
+def batch(case: ProviderCase) -> dict[str, object]:
+    """One node with the provider's default model, as the UI sends it."""
+    info = case.provider.info
+    model = info.default_model
+    width, height = case.sizes.get(model, (1024, 1024))
+    identifier = {
+        "key": model_key(info.provider_id, model),
+        "hash": model_hash(info.provider_id, model),
+        "name": model,
+        "base": "external",
+        "type": "external_image_generator",
+    }
+    node = {
+        "id": NODE,
+        "type": "third_party_image_generation",
+        "model": identifier,
+        "prompt": "a red fox",
+        "width": width,
+        "height": height,
+    }
+    return batch_of({NODE: node})
+
+
+async def check(library: Library, told: History) -> str:
+    """Compare the bill with receipts, gallery and queue."""
+    bill = library.simulator.ledger
+    receipts = await library.rows("SELECT * FROM generation_receipts")
+    pictures = await library.rows("SELECT image_name, metadata FROM images WHERE is_intermediate = 0")
+    items = await library.rows("SELECT status, error_message FROM session_queue")
+    assert len(bill) <= 1, f"{len(bill)} billed jobs for one click"
+    assert len(pictures) <= 1 and len(receipts) <= 1 and len(items) <= 1
+    assert not items or items[0]["status"] in ("completed", "failed", "canceled"), items
+    if not receipts:
+        assert not bill and not pictures
+        return "nothing"
+    [receipt] = receipts
+    state = str(receipt["state"])
+    if pictures:
+        assert state == "stored" and bill, (state, bill)
+        amount = receipt["cost_amount"]
+        assert amount is None or receipt["cost_kind"] == "estimated" or Decimal(str(amount)) == bill[0].amount
+        return state
+    assert state in ("prepared", "failed", "refused", "unknown"), state
+    assert state != "prepared" or items[0]["status"] == "canceled"
+    if bill:
+        assert state == "unknown", "a billed picture is neither stored nor said to be in doubt"
+        unreadable = told.fault is not None and told.fault.kind in ("garbage", "truncate")
+        assert not receipt["raw_answer"] or unreadable, "an answer that was kept was not made use of"
+        assert not receipt["provider_ref"], "a job that had a name was not asked for"
+        assert not library.case.lost_answer_is_found
+        if items[0]["status"] == "failed":
+            assert "may have been billed" in str(items[0]["error_message"])
+    return state
