@@ -1,18 +1,23 @@
 # make run    the studio at http://127.0.0.1:9090
 # make test   everything that must hold before a change goes in
+# make frontend  the web UI as Cloudflare Pages serves it, in frontend/dist
 # make bench  the benchmark table, beside the real InvokeAI
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run ui test lint bench clean
+.PHONY: run ui frontend test lint bench clean
 
 run: .venv/installed ui
 	$(BIN)/invokeai-web $(ARGS)
 
 ui: .venv/installed
 	@$(BIN)/python -m invokeai.app.services.ui_bundle > /dev/null
+
+frontend: .venv/installed
+	$(BIN)/python -m invokeai.app.services.ui_bundle --export frontend/dist
+	cp -R frontend/pages/static/. frontend/dist/
 
 # the second line: what can run on either engine, and a browser, on D1 and a bucket
 test: lint .venv/tested-with ui
