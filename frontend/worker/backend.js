@@ -10,7 +10,7 @@ const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwar
 export async function passOn(request, url, env, visitor) {
   const onward = new Request(request, { headers: headersFor(request, url, env, visitor), redirect: "manual" });
   try {
-    if (env.BACKEND_ORIGIN) return await fetch(new Request(under(env.BACKEND_ORIGIN, url), onward));
+    if (env.BACKEND_ORIGIN) return atThisHost(await fetch(new Request(under(env.BACKEND_ORIGIN, url), onward)), url, env);
     return explained(await studioOf(visitor.user, env).fetch(onward));
   } catch (error) {
     console.error("The studio's server cannot be reached:", error);
@@ -41,6 +41,15 @@ function headersFor(request, url, env, visitor) {
   // the owner may call the image router too, which asks for a token of its own
   if (token && visitor.by !== "program" && isRouterPath(url)) headers.set("authorization", `Bearer ${token}`);
   return headers;
+}
+
+/** A redirect of the development server within itself leads to where the visitor is. */
+function atThisHost(answer, url, env) {
+  const location = answer.headers.get("location");
+  if (!location?.startsWith(env.BACKEND_ORIGIN)) return answer;
+  const moved = new Response(answer.body, answer);
+  moved.headers.set("location", url.origin + location.slice(env.BACKEND_ORIGIN.length));
+  return moved;
 }
 
 /** The container class tells its own faults as plain text, which the server never does. */

@@ -6,11 +6,19 @@ const NAME = /^(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,120}$/;
 const RANGE = /^bytes=(\d*)-(\d*)$/;
 const KINDS = ["image/png", "image/webp", "image/jpeg", "image/gif"];
 
-/** The answer, or null: no picture is asked for, or the bucket does not hold it. */
+/** The answer, or null: no picture is asked for, or the bucket does not give it. */
 export async function storedPicture(request, url, env) {
   const route = ROUTE.exec(url.pathname);
   if (!route || !["GET", "HEAD"].includes(request.method) || !NAME.test(route[1])) return null;
-  const [, name, kind] = route;
+  try {
+    return await fromBucket(request, route[1], route[2], env);
+  } catch (error) {
+    console.error("The bucket does not answer:", error);
+    return null;
+  }
+}
+
+async function fromBucket(request, name, kind, env) {
   const key = kind === "full" ? `images/${name}` : `thumbnails/${stem(name)}.webp`;
   const savedAs = kind === "full" ? name : `${name.slice(0, Math.max(0, name.lastIndexOf("."))) || name}.webp`;
   if (request.method === "HEAD") {

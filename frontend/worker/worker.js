@@ -11,7 +11,12 @@ export { Studio } from "./studio.js";
 export default {
   async fetch(request, env) {
     const url = new URL(request.url);
-    return secured(await answer(request, url, env), url);
+    try {
+      return secured(await answer(request, url, env), url);
+    } catch (error) {
+      console.error("The request could not be answered:", error);
+      return secured(refuse(500, "The studio's Worker met an error; its logs say which."), url);
+    }
   },
 };
 
