@@ -2,6 +2,7 @@
 // usage: node serve_worker.mjs '{"port", "egressPort"?, "bindings": {...}, "persist"?: folder}'
 //   bindings: variables and secrets of the Worker; BACKEND_ORIGIN stands in for the container.
 //   egressPort: there, what a container sends to http://d1.internal is answered by the Worker's own outbound handler.
+// The variable WRANGLER_REGISTRY_PATH names the folder where other local Workers and Pages projects find this one by name.
 // Prints "ready" when it answers. Then each line of standard input is one command, each line printed its answer:
 //   {"put": key, "base64": data, "type": content type}, {"delete": key}. SIGTERM ends it.
 
@@ -62,6 +63,7 @@ const miniflare = new Miniflare({
   cf: false,
   d1Persist: persist ? path.join(persist, "d1") : false,
   r2Persist: persist ? path.join(persist, "r2") : false,
+  unsafeDevRegistryPath: process.env.WRANGLER_REGISTRY_PATH,
   workers: egressPort ? [studio, egress] : [studio],
 });
 await miniflare.ready;
