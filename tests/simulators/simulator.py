@@ -222,10 +222,8 @@ class Simulator:
         self.seen.append(SeenRequest(request.method, request.path, dict(request.headers)))
         fault = faults.pop(0) if faults else None
         await asyncio.sleep(latency + (fault.seconds if fault else 0.0))
-        assert request.transport is not None
         if fault and fault.kind == "cut before":
-            request.transport.abort()
-            return web.Response()
+            return _cut(request)
         try:
             self.check_key(request)
             if fault and fault.kind == "trouble":
@@ -245,8 +243,7 @@ class Simulator:
             await cut.prepare(request)
             await cut.write(answer.body[: len(answer.body) // 2])
             await asyncio.sleep(0.02)  # so that the half is on its way before the end
-        request.transport.abort()
-        return web.Response()
+        return _cut(request)
 
     async def _serve_picture(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(SeenRequest(request.method, request.path, dict(request.headers)))
@@ -262,6 +259,13 @@ class Simulator:
     async def _nowhere(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(SeenRequest(request.method, request.path, dict(request.headers)))
         return web.json_response({"error": f"no such address: {request.method} {request.path}"}, status=404)
+
+
+def _cut(request: web.Request) -> web.Response:
+    """End the connection; the client may have done so already."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def draw(width: int, height: int, text: str, kind: str = "PNG") -> bytes:

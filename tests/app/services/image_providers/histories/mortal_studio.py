@@ -55,6 +55,8 @@ class Life:
     place: int = 0
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
     trail: list[str] = field(default_factory=list)
+    under_way: set[asyncio.Future[Any]] = field(default_factory=set)
+    """Effects that have begun: they end before the next life begins, as they would have with the process."""
 
     async def around(self, what: str, effect: Awaitable[T]) -> T:
         """Do `effect`, or die before or after it."""
@@ -64,7 +66,10 @@ class Life:
             if asyncio.iscoroutine(effect):
                 effect.close()
             raise
-        result = await effect
+        work = asyncio.ensure_future(effect)
+        self.under_way.add(work)
+        work.add_done_callback(self.under_way.discard)
+        result = await asyncio.shield(work)
         self._step(f"after {what}")
         return result
 
@@ -200,6 +205,8 @@ class MortalStudio:
     async def _bury(self, *tasks: asyncio.Task[Any]) -> None:
         """End what the dead process was doing; it cannot write any more."""
         self.life.is_over.set()
+        if self.life.under_way:
+            await asyncio.wait(set(self.life.under_way), timeout=SECONDS)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
