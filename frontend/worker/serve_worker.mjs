@@ -4,7 +4,7 @@
 //   egressPort: there, what a container sends to http://d1.internal is answered by the Worker's own outbound handler.
 // The variable WRANGLER_REGISTRY_PATH names the folder where other local Workers and Pages projects find this one by name.
 // Prints "ready" when it answers. Then each line of standard input is one command, each line printed its answer:
-//   {"put": key, "base64": data, "type": content type}, {"delete": key}. SIGTERM ends it.
+//   {"put": [{"key", "base64": data, "type": content type}]}, {"delete": key}. SIGTERM ends it.
 
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -77,8 +77,8 @@ process.on("SIGINT", stop);
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   if ("put" in command) {
-    const httpMetadata = { contentType: command.type };
-    await bucket.put(command.put, Uint8Array.from(Buffer.from(command.base64, "base64")), { httpMetadata });
+    await Promise.all(command.put.map(({ key, base64, type }) =>
+      bucket.put(key, Uint8Array.from(Buffer.from(base64, "base64")), { httpMetadata: { contentType: type } })));
   } else {
     await bucket.delete(command.delete);
   }

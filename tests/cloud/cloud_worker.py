@@ -47,7 +47,12 @@ class CloudWorker:
 
     def put(self, key: str, data: bytes, content_type: str = "image/png") -> None:
         """Put an object into the Worker's bucket."""
-        self._command({"put": key, "base64": base64.b64encode(data).decode(), "type": content_type})
+        self.put_all({key: data}, content_type)
+
+    def put_all(self, objects: dict[str, bytes], content_type: str = "image/png") -> None:
+        """Put objects into the Worker's bucket."""
+        some = [{"key": key, "base64": base64.b64encode(objects[key]).decode()} for key in objects]
+        self._command({"put": [{**one, "type": content_type} for one in some]})
 
     def delete(self, key: str) -> None:
         """Delete an object from the Worker's bucket."""
