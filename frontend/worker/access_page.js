@@ -48,6 +48,7 @@ export function accessPage(status, fault) {
 <h1>Open the studio</h1>
 <p>This studio is private.</p>
 <form method="post" action="/access">
+<input name="username" value="studio" autocomplete="username" hidden>
 <label for="token">Access token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus ${described}>
 ${alert}
