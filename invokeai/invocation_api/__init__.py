@@ -67,7 +67,7 @@ from invokeai.app.invocations.primitive_outputs import (
     StringOutput,
     VideoOutput,
 )
-from invokeai.app.services.image_providers.generation import ImageRequest
+from invokeai.app.services.image_providers.generation import ImageRequest, cost_text
 from invokeai.app.services.image_providers.paid_work import see_through
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.receipts import CallKey
@@ -178,6 +178,7 @@ __all__ = [
     "WithBoard",
     "WithMetadata",
     "WithWorkflow",
+    "cost_text",
     "invocation",
     "invocation_output",
     "make_pictures",

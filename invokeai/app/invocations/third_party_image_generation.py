@@ -18,6 +18,7 @@ from invokeai.invocation_api import (
     ModelType,
     WithBoard,
     WithMetadata,
+    cost_text,
     invocation,
     make_pictures,
     see_through,
@@ -82,8 +83,8 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
         manager = context.services.image_generation
         saved: list[ImageField] = []
         async for picture in make_pictures(manager, request, key, metadata=given, provider_id=self.provider_id):
-            context.util.signal_progress("Saving image")
             paid = manager.get_provider(picture.result.provider_id).info.is_paid
+            context.util.signal_progress(f"Saving image ({cost_text(picture.result.cost)})" if paid else "Saving image")
             dto = await context.images.save(picture.image, metadata=picture.metadata, although_canceled=paid)
             saved.append(ImageField(image_name=dto.image_name))
         return ImageCollectionOutput(collection=saved)

@@ -20,10 +20,20 @@ OLD = "sk-old-canary-000111"
 SECRETS = (TYPED, CONFIGURED, OLD)
 MODEL = "openai/gpt-image-2.6-flare"
 READ = (
-    "/openapi.json", "/metrics", "/api/v1/app/config", "/api/v1/app/runtime_config",
-    "/api/v1/app/external_providers/config", "/api/v1/app/external_providers/status", "/api/v2/models/", "/api/v1/queue/default/list_all", "/api/health/images",
-    "/api/images/models", "/api/image-models", "/api/v1/app/spend?by=model", "/api/v1/images/?limit=50",
-)  # fmt: skip
+    "/openapi.json",
+    "/metrics",
+    "/api/v1/app/config",
+    "/api/v1/app/runtime_config",
+    "/api/v1/app/external_providers/config",
+    "/api/v1/app/external_providers/status",
+    "/api/v2/models/",
+    "/api/v1/queue/default/list_all",
+    "/api/health/images",
+    "/api/images/models",
+    "/api/image-models",
+    "/api/v1/app/spend?by=model",
+    "/api/v1/images/?limit=50",
+)
 
 
 @pytest.fixture

@@ -173,6 +173,8 @@ async def test_a_paid_call_is_booked_as_stored_on_the_session_and_its_node(studi
     (prepared,) = item["session"]["source_prepared_mapping"]["canvas_output:1"]
     assert (row["session_id"], row["node_id"], row["state"]) == (item["session_id"], prepared, "stored")
     assert studio.gallery.metadata()[0]["cost"] == {"amount": "0.013", "currency": "USD", "kind": "reported"}
+    told = [progress["message"] for progress in studio.named("invocation_progress")]
+    assert told == ["Asking Paid (cost unknown)", "Saving image (0.013 USD)"]
 
 
 async def test_img2img_and_inpaint_take_their_pictures_from_the_gallery(studio: GenerationStudio) -> None:

@@ -38,6 +38,13 @@ class Cost:
     kind: CostKind = CostKind.UNKNOWN
 
 
+def cost_text(cost: Cost | None) -> str:
+    """The cost in words; what is not known says so."""
+    if cost is None or cost.amount is None:
+        return "cost unknown"
+    return f"{'about ' if cost.kind is CostKind.ESTIMATED else ''}{cost.amount} {cost.currency}"
+
+
 def total_cost(costs: Sequence[Cost | None]) -> Cost:
     """The sum; unknown where one of them is, or where they are in several currencies."""
     known = [cost for cost in costs if cost is not None and cost.amount is not None]

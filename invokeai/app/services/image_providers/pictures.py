@@ -11,7 +11,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from invokeai.app.services.image_providers.generation import GeneratedImage, ImageRequest, ImageResult
+from invokeai.app.services.image_providers.generation import (
+    GeneratedImage,
+    ImageRequest,
+    ImageResult,
+    cost_text,
+)
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager, Route
 from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.receipts import CallKey
@@ -52,6 +57,9 @@ async def make_pictures(
     for index, call in enumerate(manager.split(request)):
         current_work().check()
         call_key = replace(key, index=key.index + index)
+        if call.on_progress and route.provider.info.is_paid:
+            expected = cost_text(route.provider.estimate(call, route.model))
+            call.on_progress(f"Asking {route.provider.info.display_name} ({expected})", None, None)
         result = await manager.generate(call, call_key)
         for image in result.images:
             finished = await _finished(call, image)

@@ -17,6 +17,7 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalApiModelDefaultSettings,
     ExternalModelCapabilities,
 )
+from invokeai.app.services.image_providers.generation import ImageRequest, cost_text
 from invokeai.app.services.image_providers.image_model import ImageModel, model_hash, model_key, model_source
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ImageProvider
@@ -224,7 +225,7 @@ class ExternalModels:
             hash=model_hash(provider_id, model.model_id),
             path=source,
             name=model.name,
-            description=model.description,
+            description=f"{model.description} {_price(provider, model)}".strip(),
             source=source,
             cover_image=f"api/v2/models/i/{key}/image?{cover}" if cover else None,
             provider_id=provider_id,
@@ -235,3 +236,14 @@ class ExternalModels:
             tags=list(model.tags) or None,
             is_default=model.model_id == provider.info.default_model,
         )
+
+
+def _price(provider: ImageProvider, model: ImageModel) -> str:
+    """What a picture of the usual size costs, in a sentence, where the provider's price list tells."""
+    if not provider.info.is_paid:
+        return ""
+    sizes, usual = model.capabilities.aspect_ratio_sizes, model.default_settings
+    size = next(iter(sizes.values())) if sizes else None
+    width, height = (size.width, size.height) if size else (usual.width or 1024, usual.height or 1024)
+    cost = provider.estimate(ImageRequest(prompt="", width=width, height=height), model)
+    return f"A picture of {width}×{height}: {cost_text(cost)}." if cost and cost.amount else "Price not known here."
