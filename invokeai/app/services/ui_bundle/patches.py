@@ -72,6 +72,13 @@ PATCHES = (
         pattern=r"(\.params\.model,[\w$]+=[\w$]+\.filter\()([\w$]+)(\)\.sort\(([\w$]+)=>\4\.base===`sdxl`\?-1:1\))",
         replacement=r"\1$m=>\2($m)||$m.format===`external_api`\3",
     ),
+    Patch(
+        name="no-eval",
+        purpose="the schema library does not try whether code may be made from text, which the page's policy forbids",
+        script=INDEX_SCRIPT,
+        pattern=r"try\{return Function\(``\),!0\}catch\{return!1\}",
+        replacement=r"return!1",
+    ),
 )
 
 

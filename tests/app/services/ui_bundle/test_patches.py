@@ -22,6 +22,7 @@ SNIPPETS = {
         "let i=t.params.model,a=e.filter($M).sort(x=>x.base===`sdxl`?-1:1),o=a[0]",
         "e.filter($m=>$M($m)||$m.format===`external_api`).sort(x=>x.base===`sdxl`?-1:1)",
     ),
+    "no-eval": ("allowed=()=>{try{return Function(``),!0}catch{return!1}}", "allowed=()=>{return!1}"),
 }
 
 
