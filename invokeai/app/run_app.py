@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import uvicorn
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from invokeai.app.api.static_files import StaticSite
     from invokeai.app.services.config.config import AppConfig
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("invokeai")
 
 EXIT_WRONG_SETTING = 2
+EXIT_START_FAILED = 3
 CLOSE_SECONDS = 3
 """How long open connections may take to end once a signal came; the drain of running sessions comes after."""
 
@@ -45,8 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     set_up_logging(config.log_level)
     # what a start makes is there to stay: looking it through for garbage would take a seventh of the start
     gc.disable()
-    serve(config, listener)
-    return 0
+    return serve(config, listener)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,17 +109,32 @@ def web_ui(config: "AppConfig") -> "StaticSite":
     return StaticSite(bundle)
 
 
-def serve(config: "AppConfig", listener: socket.socket) -> None:
-    """Serve on `listener` until a signal ends it."""
+def serve(config: "AppConfig", listener: socket.socket) -> int:
+    """Serve on `listener` until a signal ends it; the exit code."""
     import uvicorn
 
+    from invokeai.app.api.health import StartGate
     from invokeai.app.api_app import create_app
 
     site = web_ui(config)
     app = create_app(config)
     app.router.default = site
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    exit_code = 0
+
+    def started(is_up: bool) -> None:
+        nonlocal exit_code
+        gc.freeze()
+        gc.enable()
+        if is_up:
+            logger.info("Serving %s at http://%s:%d", config.root_path, shown, port)
+        else:
+            exit_code = EXIT_START_FAILED
+            server.should_exit = True
+
     settings = uvicorn.Config(
-        _PlainStartFailures(app),
+        StartGate(app, lambda: app.state.services, started),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http="httptools",
         ws="websockets-sansio",
@@ -129,49 +143,16 @@ def serve(config: "AppConfig", listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    server = _server(settings, f"Serving {config.root_path} at http://{shown}:{port}")
+    server = _server(settings)
     server.run(sockets=[listener])
+    return exit_code
 
 
-class _PlainStartFailures:
-    """Lets the log say one sentence, without a traceback, when a service refuses to start for a known reason."""
-
-    def __init__(self, app: "ASGIApp") -> None:
-        self._app = app
-
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] != "lifespan":
-            await self._app(scope, receive, send)
-            return
-
-        from invokeai.app.services.config.config import ConfigurationError
-        from invokeai.app.services.shared.database.base import DatabaseError
-        from invokeai.app.services.shared.errors import ServiceError
-
-        async def plainly(message: "Message") -> None:
-            error = sys.exc_info()[1]
-            known = isinstance(error, ConfigurationError | DatabaseError | ServiceError | OSError)
-            if message["type"] == "lifespan.startup.failed" and known:
-                message = {**message, "message": f"The start failed: {error}"}
-            await send(message)
-
-        await self._app(scope, receive, plainly)
-
-
-def _server(settings: "uvicorn.Config", ready: str) -> "uvicorn.Server":
+def _server(settings: "uvicorn.Config") -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
-        """A server that says when it is `ready`, and that ends at once, without draining, on a second signal."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                logger.info(ready)
-            gc.freeze()
-            gc.enable()
+        """A server that ends at once, without draining, on a second signal."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if self.should_exit:

@@ -49,6 +49,12 @@ class DiskObjects(ObjectStore):
         for entry in await asyncio.to_thread(self._entries, prefix):
             yield entry
 
+    async def probe(self) -> None:
+        """Write a file and take it away again."""
+        path = self._root / f"{_ASIDE}probe-{uuid4().hex}"
+        await asyncio.to_thread(self._put, path, b"probe", False)
+        await asyncio.to_thread(_unlink, [path])
+
     async def close(self) -> None:
         """Nothing is held."""
 
@@ -71,12 +77,13 @@ class DiskObjects(ObjectStore):
             else:
                 aside.replace(path)
             return _etag(path.stat())
-        except FileExistsError:
-            raise Conflict(f"The object {path.name} is already there.") from None
         except OSError as error:
+            if if_absent and isinstance(error, FileExistsError) and path.exists():
+                raise Conflict(f"The object {path.name} is already there.") from None
             raise Unavailable(f"The file could not be stored: {error.strerror or error}.") from error
         finally:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):  # what stays is swept; the reason for the failure is what counts
+                aside.unlink()
 
     def _entries(self, prefix: str) -> list[ObjectEntry]:
         """Files below the prefix; what writes that a crash cut off have left is taken away on the way."""

@@ -56,6 +56,10 @@ class ObjectStore(ABC):
         """Objects whose key begins with `prefix`, in the order of keys."""
 
     @abstractmethod
+    async def probe(self) -> None:
+        """Return when the store answers and may be used; a try, of which nothing stays."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Let go of connections."""
 

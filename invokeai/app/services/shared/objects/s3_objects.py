@@ -193,6 +193,14 @@ class S3Objects(ObjectStore):
                 f" ({type(error).__name__}): check `r2_endpoint` and `r2_account_id`."
             ) from None
 
+    async def probe(self) -> None:
+        """List one object. Raises Unavailable, saying which setting is to be checked where that is known."""
+
+        def work() -> None:
+            self._client().list_objects_v2(Bucket=self.settings.bucket, MaxKeys=1)
+
+        await self._call(work, "")
+
     async def close(self) -> None:
         """Let go of the threads and connections."""
         await asyncio.to_thread(self._threads.shutdown)
