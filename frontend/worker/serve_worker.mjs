@@ -1,7 +1,8 @@
 // Runs the studio's Worker on the real engine (workerd) on this machine, with a database and a bucket of its own.
-// usage: node serve_worker.mjs '{"port", "egressPort"?, "bindings": {...}, "persist"?: folder}'
+// usage: node serve_worker.mjs '{"port", "egressPort"?, "bindings": {...}, "persist"?: folder, "engine"?: {...}}'
 //   bindings: variables and secrets of the Worker; BACKEND_ORIGIN stands in for the container.
 //   egressPort: there, what a container sends to http://d1.internal is answered by the Worker's own outbound handler.
+//   engine: {"socket", "image", "sidecarImage"}: a container engine with Docker's API runs the container.
 // The variable WRANGLER_REGISTRY_PATH names the folder where other local Workers and Pages projects find this one by name.
 // Prints "ready" when it answers. Then each line of standard input is one command, each line printed its answer:
 //   {"put": [{"key", "base64": data, "type": content type}]}, {"delete": key}. SIGTERM ends it.
@@ -11,7 +12,7 @@ import { createInterface } from "node:readline";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 
-const { port, egressPort, bindings, persist } = JSON.parse(process.argv[2]);
+const { port, egressPort, bindings, persist, engine } = JSON.parse(process.argv[2]);
 const COMPATIBILITY_DATE = "2026-04-01";
 
 const bundled = await build({
@@ -29,7 +30,12 @@ const studio = {
   modules: [{ type: "ESModule", path: "worker.js", contents: bundled.outputFiles[0].text }],
   compatibilityDate: COMPATIBILITY_DATE,
   bindings: { INVOKEAI_D1_DATABASE_ID: "studio", ...bindings },
-  durableObjects: { STUDIO: { className: "Studio", useSQLite: true } },
+  durableObjects: {
+    STUDIO: { className: "Studio", useSQLite: true, container: engine && { imageName: engine.image } },
+  },
+  containerEngine: engine && {
+    localDocker: { socketPath: `unix:${engine.socket}`, containerEgressInterceptorImage: engine.sidecarImage },
+  },
   d1Databases: { DB: "studio" },
   r2Buckets: { PICTURES: "studio" },
   ratelimits: {
@@ -61,6 +67,8 @@ const miniflare = new Miniflare({
   host: "127.0.0.1",
   port,
   cf: false,
+  // standard output is for answers alone
+  handleRuntimeStdio: (out, err) => [out, err].forEach((stream) => stream.pipe(process.stderr)),
   d1Persist: persist ? path.join(persist, "d1") : false,
   r2Persist: persist ? path.join(persist, "r2") : false,
   unsafeDevRegistryPath: process.env.WRANGLER_REGISTRY_PATH,

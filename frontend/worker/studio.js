@@ -1,4 +1,5 @@
 // The container that runs the studio's server. It sleeps when nobody is there and nothing is left to generate.
+// It comes back by itself when it ends unasked (lost host, rollout, crash), because its queue may not be empty.
 // Invariant: it gets the settings and keys of the studio, never ACCESS_TOKEN.
 
 import { Container, getContainer } from "@cloudflare/containers";
@@ -10,6 +11,9 @@ const STATUS = "http://localhost/api/v1/queue/default/status";
 const STATUS_MILLISECONDS = 10_000;
 /** How often in a row the server may stay silent when it is asked, before it is put to sleep anyway. */
 const MOST_SILENCES = 3;
+/** How often it comes back without any visitor: a server that cannot stay up must not cost money for ever. */
+const MOST_RETURNS = 3;
+const RETURN_MILLISECONDS = 1000;
 
 export class Studio extends Container {
   defaultPort = PORT;
@@ -17,11 +21,38 @@ export class Studio extends Container {
   pingEndpoint = "localhost/healthz";
   envVars = serverEnvironment(this.env, PORT);
   silences = 0;
+  returns = 0;
+  visitors = 0;
+  isPutToSleep = false;
+
+  async fetch(request) {
+    this.returns = 0;
+    this.visitors += 1;
+    // whoever comes while it falls asleep wants it back
+    this.isPutToSleep = false;
+    try {
+      return await super.fetch(request);
+    } finally {
+      this.visitors -= 1;
+    }
+  }
 
   /** Asked when no request and no socket was there for `sleepAfter`: generations go on without either. */
   async onActivityExpired() {
-    if (await this.hasWork()) this.renewActivityTimeout();
-    else await super.onActivityExpired();
+    // the class counts a visitor only once the server has started for him
+    if ((await this.hasWork()) || this.visitors > 0) return this.renewActivityTimeout();
+    this.isPutToSleep = true;
+    await super.onActivityExpired();
+  }
+
+  onStop() {
+    if (this.isPutToSleep || this.returns >= MOST_RETURNS) return;
+    this.returns += 1;
+    // afterwards: the alarm that tells of the end clears the alarms when it is through
+    this.ctx.waitUntil(
+      scheduler.wait(RETURN_MILLISECONDS).then(() => this.startAndWaitForPorts())
+        .catch((error) => console.error("The studio's server does not come back:", error)),
+    );
   }
 
   async hasWork() {

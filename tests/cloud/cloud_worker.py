@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import subprocess
+import tempfile
 import urllib.request
 from pathlib import Path
 from random import randrange
@@ -12,6 +13,7 @@ from typing import Any
 from invokeai.app.services.shared.database.d1_client import D1Settings
 from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
 from tests.cloud.d1_gateway import FRONTEND, free_port, install_node_packages
+from tests.cloud.process_engine import IMAGE, SIDECAR_IMAGE, ProcessEngine
 from tests.studio_process import StudioProcess
 
 ACCESS_TOKEN = "access-token-of-the-tests"
@@ -22,13 +24,18 @@ class CloudWorker:
     """The Worker in front of the server at `backend_origin`, with an empty database and an empty bucket of its own.
 
     Args:
-        backend_origin: address of the server that stands in for the container.
+        backend_origin: address of the server that stands in for the container; None when an engine runs it.
         bindings: more variables and secrets of the Worker; None as value takes one away.
         port: where it listens; None takes a free port.
+        engine: what runs the container.
     """
 
     def __init__(
-        self, backend_origin: str, bindings: dict[str, str | None] | None = None, port: int | None = None
+        self,
+        backend_origin: str | None,
+        bindings: dict[str, str | None] | None = None,
+        port: int | None = None,
+        engine: ProcessEngine | None = None,
     ) -> None:
         install_node_packages()
         self.port = port or free_port()
@@ -38,11 +45,13 @@ class CloudWorker:
         """The Worker's database as the container reaches it: through the outbound handler."""
         values = {"ACCESS_TOKEN": ACCESS_TOKEN, "BACKEND_ORIGIN": backend_origin, **(bindings or {})}
         given = {name: value for name, value in values.items() if value is not None}
-        options = {"port": self.port, "egressPort": egress_port, "bindings": given}
+        options: dict[str, Any] = {"port": self.port, "egressPort": egress_port, "bindings": given}
+        if engine is not None:
+            options["engine"] = {"socket": str(engine.socket), "image": IMAGE, "sidecarImage": SIDECAR_IMAGE}
         command = [str(shutil.which("node")), "worker/serve_worker.mjs", json.dumps(options)]
-        self._process = subprocess.Popen(
-            command, cwd=FRONTEND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self._log = tempfile.NamedTemporaryFile(prefix="worker-", suffix=".log")  # noqa: SIM115
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=FRONTEND, stdin=pipe, stdout=pipe, stderr=self._log, text=True)
         self._expect("ready")
 
     def put(self, key: str, data: bytes, content_type: str = "image/png") -> None:
@@ -98,7 +107,11 @@ class CloudWorker:
 
     def _expect(self, line: str) -> None:
         assert self._process.stdout is not None
-        assert self._process.stdout.readline().strip() == line, "the Worker did not answer"
+        assert self._process.stdout.readline().strip() == line, f"the Worker did not answer:\n{self.log_text()[-3000:]}"
+
+    def log_text(self) -> str:
+        """What the Worker and its engine logged."""
+        return Path(self._log.name).read_text(errors="replace")
 
 
 class CloudDeployment:

@@ -1,0 +1,153 @@
+"""The container's life under the Worker: woken by requests, kept awake by work, put to sleep, brought back."""
+
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.cloud.cloud_worker import ACCESS_TOKEN, BEARER, CloudWorker
+from tests.cloud.process_engine import ProcessEngine
+from tests.cloud.s3_server import S3Server
+
+GATE_PACK = """
+import os, time
+from invokeai.invocation_api import BaseInvocation, IntegerOutput, InvocationContext, invocation
+
+@invocation("gate", title="Gate", version="1.0.0")
+class GateInvocation(BaseInvocation):
+    def invoke(self, context: InvocationContext) -> IntegerOutput:
+        while not os.path.exists(os.environ["INVOKEAI_CUSTOM_NODES_PATH"] + "/open"):
+            time.sleep(0.05)
+        return IntegerOutput(value=1)
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[ProcessEngine]:
+    engine = ProcessEngine(tmp_path)
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Path:
+    """A node pack whose node waits until the file `open` is there."""
+    folder = tmp_path / "nodes"
+    (folder / "gate_pack").mkdir(parents=True)
+    (folder / "gate_pack" / "__init__.py").write_text(GATE_PACK)
+    return folder
+
+
+@pytest.fixture
+def worker(engine: ProcessEngine, nodes: Path, s3_server: S3Server) -> Iterator[CloudWorker]:
+    """A Worker whose container sleeps after a second without a visitor."""
+    bucket = s3_server.new_bucket()
+    bindings = {
+        "SLEEP_AFTER": "1s",
+        "FAL_KEY": "key-of-a-provider",
+        "INVOKEAI_CUSTOM_NODES_PATH": str(nodes),
+        "INVOKEAI_D1_ACCOUNT_ID": "internal",
+        "INVOKEAI_R2_BUCKET": bucket.bucket,
+        "INVOKEAI_R2_ENDPOINT": str(bucket.endpoint),
+        "INVOKEAI_R2_ACCESS_KEY_ID": bucket.access_key_id,
+        "INVOKEAI_R2_SECRET_ACCESS_KEY": bucket.secret_access_key,
+    }
+    worker = CloudWorker(None, bindings, engine=engine)
+    yield worker
+    worker.stop()
+
+
+def wait_until(condition: Callable[[], bool], engine: ProcessEngine, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, engine.log_text()[-3000:]
+        time.sleep(0.02)
+
+
+async def test_requests_wake_it_and_it_falls_asleep_again(worker: CloudWorker, engine: ProcessEngine) -> None:
+    async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+        assert (await http.get("/healthz")).status == 200
+        assert (await http.get("/access")).status == 200
+        assert engine.starts == 0
+
+        assert (await http.post("/api/v1/boards/?board_name=Sea")).status == 201
+        assert engine.starts == 1
+        told = engine.environments[0]
+        assert told["FAL_KEY"] == "key-of-a-provider" and told["INVOKEAI_WEB_UI"] == "none"
+        assert told["INVOKEAI_D1_BASE_URL"] == "http://d1.internal"
+        assert ACCESS_TOKEN not in str(told)
+
+        wait_until(lambda: not engine.is_running(), engine)
+        assert (engine.signals, engine.exit_codes) == (["SIGTERM"], [0])
+        worker.put("thumbnails/sea.webp", b"a picture", "image/webp")
+        assert await (await http.get("/api/v1/images/i/sea.png/thumbnail")).read() == b"a picture"
+        assert engine.starts == 1, "a stored picture woke the container"
+
+        boards = await (await http.get("/api/v1/boards/?all=true")).json()
+        assert [board["board_name"] for board in boards] == ["Sea"]
+        assert engine.starts == 2
+
+
+async def test_work_keeps_it_awake_without_any_visitor(worker: CloudWorker, engine: ProcessEngine, nodes: Path) -> None:
+    await enqueue_gates(worker, 2)
+    # each time it is asked whether it works, there is one connection more
+    asked_from = engine.connections
+    wait_until(lambda: engine.connections >= asked_from + 2, engine)
+    assert engine.is_running() and engine.signals == []
+
+    (nodes / "open").touch()
+    wait_until(lambda: not engine.is_running(), engine)
+    assert (engine.starts, engine.exit_codes) == (1, [0])
+    assert (await status(worker))["queue"]["completed"] == 2
+
+
+async def test_it_comes_back_to_its_work_when_its_host_is_lost(
+    worker: CloudWorker, engine: ProcessEngine, nodes: Path
+) -> None:
+    await enqueue_gates(worker, 1)
+    wait_until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'in_progress'") != [], engine)
+    engine.kill()
+    wait_until(lambda: engine.starts == 2 and engine.is_running(), engine)
+    (nodes / "open").touch()
+    wait_until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'completed'") != [], engine)
+    wait_until(lambda: not engine.is_running(), engine)
+    assert engine.starts == 2
+
+
+async def test_a_socket_reaches_it_and_keeps_it_awake(worker: CloudWorker, engine: ProcessEngine) -> None:
+    headers = worker.sign_in()
+    async with aiohttp.ClientSession(worker.base_url, headers=headers) as http:
+        async with http.ws_connect("/ws/socket.io/?EIO=4&transport=websocket") as socket:
+            assert (await socket.receive_str(timeout=30)).startswith("0{")
+            assert engine.is_running()
+        wait_until(lambda: not engine.is_running(), engine)
+    assert engine.exit_codes == [0]
+
+
+async def enqueue_gates(worker: CloudWorker, runs: int) -> None:
+    graph = {"id": "g", "nodes": {"n": {"id": "n", "type": "gate"}}, "edges": []}
+    async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+        body = {"batch": {"graph": graph, "runs": runs}}
+        answer = await http.post("/api/v1/queue/default/enqueue_batch", json=body)
+        assert (await answer.json())["enqueued"] == runs, await answer.text()
+
+
+async def status(worker: CloudWorker) -> dict[str, Any]:
+    async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+        answer: dict[str, Any] = await (await http.get("/api/v1/queue/default/status")).json()
+        return answer
+
+
+def query(worker: CloudWorker, sql: str) -> list[Any]:
+    """Rows of the Worker's database, past the container."""
+    import json
+
+    url = f"{worker.d1.base_url}/client/v4/accounts/internal/d1/database/studio/query"
+    request = urllib.request.Request(url, json.dumps({"sql": sql}).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        rows: list[Any] = json.load(answer)["result"][0]["results"]
+        return rows
