@@ -1,17 +1,13 @@
 // What the server in the container is told through its environment, and what its queue tells back.
 
-/** The names under which people know the providers' keys; the same list as in the server's settings. */
-export const PROVIDER_KEYS = [
-  "RUNWARE_API_KEY", "GEMINI_API_KEY", "PARASAIL_API_KEY", "OPENAI_API_KEY", "CLOUDFLARE_API_TOKEN", "BFL_API_KEY",
-  "STABILITY_API_KEY", "FAL_KEY", "REPLICATE_API_TOKEN", "DASHSCOPE_API_KEY", "ARK_API_KEY",
-];
+/** Variables and secrets that are the Worker's own. Every other one is a setting or a provider's key for the server. */
+const KEPT_HERE = ["ACCESS_TOKEN", "ALLOWED_ORIGINS", "BACKEND_ORIGIN", "INSTANCES", "SLEEP_AFTER"];
 
-/** Every setting INVOKEAI_* and every provider key among the Worker's variables and secrets, and what never varies. */
+/** The environment of the server: the Worker's variables and secrets that are meant for it, and what never varies. */
 export function serverEnvironment(env, port) {
-  const isGiven = ([name, value]) =>
-    (name.startsWith("INVOKEAI_") || PROVIDER_KEYS.includes(name)) && typeof value === "string" && value !== "";
+  const isMeant = ([name, value]) => typeof value === "string" && value !== "" && !KEPT_HERE.includes(name);
   return {
-    ...Object.fromEntries(Object.entries(env).filter(isGiven)),
+    ...Object.fromEntries(Object.entries(env).filter(isMeant)),
     INVOKEAI_HOST: "0.0.0.0",
     INVOKEAI_PORT: String(port),
     INVOKEAI_WEB_UI: "none",

@@ -17,6 +17,8 @@ from tests.cloud.process_engine import IMAGE, SIDECAR_IMAGE, ProcessEngine
 from tests.studio_process import StudioProcess
 
 ACCESS_TOKEN = "access-token-of-the-tests"
+API_TOKEN = "token-of-a-program"
+"""Opens the image router of a `CloudDeployment`, nothing else."""
 BEARER = {"authorization": f"Bearer {ACCESS_TOKEN}"}
 
 
@@ -120,9 +122,10 @@ class CloudDeployment:
     def __init__(self, folder: Path, s3: S3Settings) -> None:
         self.s3 = s3
         port = free_port()
-        self.worker = CloudWorker(f"http://127.0.0.1:{port}")
+        self.worker = CloudWorker(f"http://127.0.0.1:{port}", {"INVOKEAI_API_TOKENS": API_TOKEN})
         d1 = self.worker.d1
         settings = {
+            "INVOKEAI_API_TOKENS": API_TOKEN,
             "INVOKEAI_DATABASE": "d1",
             "INVOKEAI_D1_BASE_URL": d1.base_url,
             "INVOKEAI_D1_ACCOUNT_ID": d1.account_id,

@@ -1,5 +1,6 @@
 """The container's life under the Worker: woken by requests, kept awake by work, put to sleep, brought back."""
 
+import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -81,6 +82,12 @@ async def test_requests_wake_it_and_it_falls_asleep_again(worker: CloudWorker, e
         assert told["INVOKEAI_D1_BASE_URL"] == "http://d1.internal"
         assert ACCESS_TOKEN not in str(told)
 
+        wanted = {"prompt": "a red sea", "size": "64x64", "response_format": "url"}
+        made = await (await http.post("/v1/images/generations", json=wanted)).json()
+        address = made["data"][0]["url"]
+        assert address.startswith(f"{worker.base_url}/"), "the server must know under which address it is visited"
+        assert (await http.get(address)).content_type == "image/png"
+
         wait_until(lambda: not engine.is_running(), engine)
         assert (engine.signals, engine.exit_codes) == (["SIGTERM"], [0])
         worker.put("thumbnails/sea.webp", b"a picture", "image/webp")
@@ -144,8 +151,6 @@ async def status(worker: CloudWorker) -> dict[str, Any]:
 
 def query(worker: CloudWorker, sql: str) -> list[Any]:
     """Rows of the Worker's database, past the container."""
-    import json
-
     url = f"{worker.d1.base_url}/client/v4/accounts/internal/d1/database/studio/query"
     request = urllib.request.Request(url, json.dumps({"sql": sql}).encode(), {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=20) as answer:
