@@ -31,9 +31,9 @@ def cloud_file(tmp_path: Path, d1_gateway: D1Gateway, s3_server: S3Server) -> Pa
     return settings_file(tmp_path / "cloud.yaml", d1_gateway.new_database(), s3_server.new_bucket())
 
 
-def settings_file(path: Path, d1: D1Settings, s3: S3Settings) -> Path:
+def settings_file(path: Path, d1: D1Settings, s3: S3Settings, *, secrets: bool = False) -> Path:
     settings = {name.removeprefix("INVOKEAI_").lower(): value for name, value in cloud_settings(d1, s3).items()}
-    path.write_text(yaml.safe_dump({name: value for name, value in settings.items() if name not in SECRETS}))
+    path.write_text(yaml.safe_dump({name: value for name, value in settings.items() if secrets or name not in SECRETS}))
     return path
 
 
@@ -65,7 +65,7 @@ def killed_at(arguments: list[str], settings: dict[str, str], said_so: str) -> N
     process.stderr.close()
 
 
-async def test_to_the_cloud_with_two_kills_and_back(
+async def test_to_the_cloud_and_back_with_three_kills(
     tmp_path: Path, cloud_file: Path, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
@@ -90,7 +90,9 @@ async def test_to_the_cloud_with_two_kills_and_back(
 
     back = tmp_path / "back"
     back.mkdir()
-    done = run_command(["migrate", "--from", str(cloud_file), "--to", str(back)], secrets)
+    to_disk = ["migrate", "--from", str(cloud_file), "--to", str(back)]
+    killed_at(to_disk, secrets, r"files copied: .*\(50%\)")
+    done = run_command(to_disk, secrets)
     assert done.returncode == 0, done.stderr
     returned = on_disk(back)
     assert await everything(returned) == expected

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from invokeai.app.services.config.config import ConfigurationError
-from invokeai.app.services.shared.database.base import DatabaseError
-from invokeai.app.services.shared.errors import ServiceError
+from invokeai.app.services.shared.database.base import DatabaseError, DatabaseUnavailable
+from invokeai.app.services.shared.errors import ServiceError, Unavailable
 
 EXIT_UNFINISHED = 1
 """Something is not as it should be; what was said tells what."""
 EXIT_REFUSED = 2
+SHOWN = 50
+"""How many lines of a list of faults are shown."""
 
 Command = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
 
@@ -29,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     command: Command = options.command
     try:
         return asyncio.run(command(options))
+    except (DatabaseUnavailable, Unavailable) as error:
+        print(f"{error} The same command goes on from here.", file=sys.stderr)  # noqa: T201
+        return EXIT_REFUSED
     except (ConfigurationError, DatabaseError, ServiceError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return EXIT_REFUSED
@@ -54,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         "--into-existing", action="store_true", help="add to a library in use; nothing that it has is changed"
     )
     move.set_defaults(command=_move_library)
+
+    bring = commands.add_parser("import", help="bring the root of an InvokeAI 6.x studio into the configured library")
+    bring.add_argument("upstream", type=Path, metavar="ROOT", help="root of the InvokeAI studio; it is only read")
+    _add_root(bring)
+    bring.set_defaults(command=_import_root)
     return parser
 
 
@@ -98,6 +108,36 @@ async def _move_library(options: argparse.Namespace) -> int:
         _say(f"{report.without_file:,} pictures have no file in the source either.")
     for fault in report.faults:
         print(fault, file=sys.stderr)  # noqa: T201
+    return EXIT_UNFINISHED if report.faults else 0
+
+
+async def _import_root(options: argparse.Namespace) -> int:
+    from invokeai.app.cloud_cli.libraries import open_library
+    from invokeai.app.services.config.config import load_config
+    from invokeai.app.services.library_moves.progress import Progress
+    from invokeai.app.services.library_moves.upstream_import import UpstreamImport
+    from invokeai.app.services.library_moves.upstream_root import UpstreamRoot
+
+    config = load_config(options.root and str(options.root))
+    with UpstreamRoot(options.upstream.expanduser()) as upstream:
+        library = await open_library(config)
+        try:
+            report = await UpstreamImport(upstream, library, Progress(sys.stderr), config.max_image_pixels).run()
+        finally:
+            await library.close()
+    for name, taken in report.taken.items():
+        passed_over = f", {taken.passed_over:,} passed over" if taken.passed_over else ""
+        _say(f"{name}: {taken.found:,} found, {taken.added:,} new, {taken.there_before:,} here before{passed_over}")
+    _say(f"{report.files_checked:,} files checked")
+    for title, lines in (
+        ("files are missing or cannot be read", report.missing_files),
+        ("entries are damaged", report.damaged),
+        ("remarks", report.left_out),
+        ("faults: run the same command again", report.faults),
+    ):
+        if lines:
+            more = [f"… and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
+            print("\n  ".join([f"{len(lines):,} {title}:", *lines[:SHOWN], *more]), file=sys.stderr)  # noqa: T201
     return EXIT_UNFINISHED if report.faults else 0
 
 

@@ -225,3 +225,8 @@ def _file_values(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} must hold settings as `name: value` lines")
     return {str(name): value for name, value in values.items()}
+    if "schema_version" in values:
+        raise ConfigurationError(
+            f"{path} holds settings of InvokeAI itself. Give this studio another root (`--root`), then "
+            f"`invokeai-cloud import {path.parent}` brings the library over."
+        )

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -14,7 +15,7 @@ from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.library_defaults.default_library import sync_default_library
 from invokeai.app.services.library_moves import tables
 from invokeai.app.services.library_moves.library import Library
-from invokeai.app.services.shared.database.base import Row, SqlValue, Statement
+from invokeai.app.services.shared.database.base import DatabaseUnavailable, Row, SqlValue, Statement
 from invokeai.app.services.shared.database.d1 import D1Database
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
@@ -95,6 +96,31 @@ async def everything(library: Library) -> tuple[dict[str, list[Row]], dict[str, 
             f"SELECT * FROM {table.name} WHERE {table.moved} ORDER BY {order}"
         )
     return rows, {entry.key: await library.read(entry.key) async for entry in library.files()}
+
+
+class Stops:
+    """Lets a number of writes pass, then loses every one, as a process that was killed would."""
+
+    def __init__(self, wrapped: Any, names: tuple[str, ...], budget: list[int]) -> None:
+        self._wrapped, self._names, self._budget = wrapped, names, budget
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._names:
+            self._budget[0] -= 1
+            if self._budget[0] < 0:
+                raise DatabaseUnavailable("killed")
+        return getattr(self._wrapped, name)
+
+
+def mortal(library: Library, writes: int) -> Library:
+    budget = [writes]
+    return Library(
+        Stops(library.database, ("batch", "execute", "migrate"), budget),
+        Stops(library.objects, ("put",), budget),
+        library.database_place,
+        library.objects_place,
+        library.thumbnails,
+    )
 
 
 _ROWS: list[tuple[str, tuple[SqlValue, ...]]] = [

@@ -1,9 +1,6 @@
 """Libraries copied between disk and SQLite, D1 and a bucket, in every direction, and stopped at every write."""
 
 import io
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,27 +11,8 @@ from invokeai.app.services.library_moves.move import LibraryMove, MoveReport
 from invokeai.app.services.library_moves.progress import Progress
 from invokeai.app.services.shared.database.base import DatabaseUnavailable
 from invokeai.app.services.shared.errors import Conflict
-from tests.app.services.library_moves.seeded import everything, fill, image_service, in_cloud, on_disk, picture
-
-NewLibrary = Callable[[str], Library]
-
-
-@pytest.fixture
-async def new_library(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NewLibrary]:
-    """Makes libraries: `disk` or `cloud`, then a name of its own."""
-    made = []
-
-    def make(kind: str) -> Library:
-        if kind == "cloud":
-            library = in_cloud(request.getfixturevalue("d1_gateway"), request.getfixturevalue("s3_server"))
-        else:
-            library = on_disk(tmp_path / f"{kind}-{len(made)}")
-        made.append(library)
-        return library
-
-    yield make
-    for library in made:
-        await library.close()
+from tests.app.services.library_moves.conftest import NewLibrary
+from tests.app.services.library_moves.seeded import everything, fill, image_service, mortal, picture
 
 
 async def move(source: Library, target: Library, *, into_existing: bool = False) -> MoveReport:
@@ -92,31 +70,6 @@ async def test_a_finished_copy_that_is_in_use_is_left_alone(new_library: NewLibr
     report = await move(source, target)
     assert len(report.faults) == 3, report.faults
     assert await everything(target) == before
-
-
-class Stops:
-    """Lets a number of writes pass, then loses every one, as a process that was killed would."""
-
-    def __init__(self, wrapped: Any, names: tuple[str, ...], budget: list[int]) -> None:
-        self._wrapped, self._names, self._budget = wrapped, names, budget
-
-    def __getattr__(self, name: str) -> Any:
-        if name in self._names:
-            self._budget[0] -= 1
-            if self._budget[0] < 0:
-                raise DatabaseUnavailable("killed")
-        return getattr(self._wrapped, name)
-
-
-def mortal(library: Library, writes: int) -> Library:
-    budget = [writes]
-    return Library(
-        Stops(library.database, ("batch", "execute", "migrate"), budget),
-        Stops(library.objects, ("put",), budget),
-        library.database_place,
-        library.objects_place,
-        library.thumbnails,
-    )
 
 
 async def test_a_move_stopped_at_any_write_is_finished_by_the_next(new_library: NewLibrary) -> None:

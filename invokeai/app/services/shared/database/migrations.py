@@ -16,6 +16,11 @@ CREATE TABLE IF NOT EXISTS d1_migrations (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 )
 """
+SELECT_UPSTREAM = """
+SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'board_images'
+AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'd1_migrations')
+"""
+"""Whether a database is InvokeAI's: a table that only it has, and no record of ours."""
 SELECT_APPLIED = "SELECT name FROM d1_migrations"
 INSERT_APPLIED = "INSERT INTO d1_migrations (name) VALUES (?)"
 
@@ -43,8 +48,14 @@ def apply_pending(connection: sqlite3.Connection, path: Path, folder: Path = MIG
     A file that already holds migrations is first copied to `<file>.before-NNNN`.
 
     Raises:
-        DatabaseRejected: a migration is wrong; it left nothing behind, the ones before it stay.
+        DatabaseRejected: the file is InvokeAI's own, and was not changed; or a migration is wrong: it left nothing
+            behind, the ones before it stay.
     """
+    if connection.execute(SELECT_UPSTREAM).fetchone():
+        raise DatabaseRejected(
+            f"{path} is a database of InvokeAI itself. Give this studio another root; `invokeai-cloud import` brings "
+            "the library over."
+        )
     connection.execute(CREATE_TABLE)
     applied = {name for (name,) in connection.execute(SELECT_APPLIED)}
     pending = [file for file in migration_files(folder) if file.name not in applied]
