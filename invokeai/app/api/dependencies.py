@@ -59,7 +59,7 @@ class ApiDependencies:
 
     @staticmethod
     async def initialize(config: AppConfig) -> Services:
-        """Services as `config` asks for. The database is migrated, nothing connects to a provider."""
+        """Services as `config` asks for. The database is migrated; a provider is at most asked for its models."""
         database = record_database(config)
         await database.migrate()
         tensors = TensorStore(config.under_root(config.outputs_path) / "tensors")
@@ -114,6 +114,7 @@ class ApiDependencies:
         await services.session_processor.start()
         services.orphan_sweep.start()
         services.paid_recovery.start()
+        generation.ask_for_models()
         return services
 
     @staticmethod

@@ -71,12 +71,13 @@ async def set_external_provider_config(
     if not changes:
         raise NotAvailableHere("Nothing to change: the request has neither a key nor a base URL.")
     if changes.get("api_key"):
-        if not provider.info.needs_key:
+        if not provider.info.takes_key:
             raise NotAvailableHere(f"{provider.info.display_name} needs no key.")
         if services.provider_credentials.key_is_configured(provider_id):
             raise NotAvailableHere(_from_settings(provider))
     was_available = provider.is_available()
     services.provider_credentials.save(provider_id, changes)
+    await provider.refresh_models()
     if provider.is_available() and not was_available:
         services.model_manager.announce_provider(provider_id)
     return _config(services, provider)
@@ -96,7 +97,7 @@ def _config(services: ServicesDep, provider: ImageProvider) -> ExternalProviderC
     credentials = services.provider_credentials.get(provider.info.provider_id)
     return ExternalProviderConfigModel(
         provider_id=provider.info.provider_id,
-        api_key_configured=bool(credentials.api_key) or not provider.info.needs_key,
+        api_key_configured=bool(credentials.api_key) or (not provider.info.needs_key and provider.is_available()),
         base_url=credentials.base_url,
     )
 

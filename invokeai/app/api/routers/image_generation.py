@@ -187,7 +187,7 @@ def _models(provider: ImageProvider) -> list[ImageModelInfo]:
             capabilities=model.capabilities,
             supports_strength=model.supports_strength,
         )
-        for model in provider.info.models
+        for model in provider.models()
     ]
 
 
@@ -208,7 +208,7 @@ async def list_image_models_by_provider(services: ServicesDep) -> GroupedImageMo
             description=provider.info.description,
             available=provider.is_available(),
             reason=provider.get_unavailability_reason(),
-            default_model=provider.info.default_model,
+            default_model=provider.default_model(),
             models=_models(provider),
         )
         for provider in services.image_generation.providers()

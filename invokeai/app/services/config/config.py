@@ -25,6 +25,7 @@ PROVIDER_KEYS = {
     "replicate": "REPLICATE_API_TOKEN",
     "alibabacloud": "DASHSCOPE_API_KEY",
     "seedream": "ARK_API_KEY",
+    "openai_compatible": "OPENAI_COMPATIBLE_API_KEY",
 }
 """Provider id to the name of the environment variable that people know for its key."""
 
@@ -109,6 +110,13 @@ class AppConfig(BaseSettings):
     provider_base_urls: dict[str, str] = Field(
         default_factory=dict, description="Base URL of a provider, by provider id."
     )
+    provider_models: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Picture models by provider id, for openai_compatible and parasail: a list or between commas.",
+    )
+    provider_result_hosts: dict[str, list[str]] = Field(
+        default_factory=dict, description="Further hosts that pictures may be fetched from, by provider id."
+    )
 
     @field_validator("provider_keys", mode="before")
     @classmethod
@@ -117,6 +125,17 @@ class AppConfig(BaseSettings):
         if not isinstance(keys, dict):
             return keys
         return {name: ",".join(map(str, key)) if isinstance(key, list) else key for name, key in keys.items()}
+
+    @field_validator("provider_models", "provider_result_hosts", mode="before")
+    @classmethod
+    def _names_in_lists(cls, names: Any) -> Any:
+        """Text as a list of what stands between commas."""
+        if not isinstance(names, dict):
+            return names
+        return {
+            provider: [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+            for provider, value in names.items()
+        }
 
     @field_validator("api_tokens", mode="before")
     @classmethod

@@ -31,6 +31,8 @@ class ProviderCredentialsStore:
         return ProviderCredentials(
             api_key=key_in_use(provider_id) or next(iter(self.keys(provider_id)), None),
             base_url=self._config.provider_base_urls.get(provider_id) or typed.get("base_url"),
+            models=tuple(self._config.provider_models.get(provider_id, ())),
+            result_hosts=tuple(self._config.provider_result_hosts.get(provider_id, ())),
         )
 
     def keys(self, provider_id: str) -> list[str]:

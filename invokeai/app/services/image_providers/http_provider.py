@@ -23,6 +23,7 @@ from invokeai.app.services.image_providers.picture_addresses import (
     check_picture,
     is_loopback,
     public_transport,
+    same_origin,
 )
 from invokeai.app.services.image_providers.provider import CredentialsSource, ImageProvider, ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
@@ -230,14 +231,21 @@ class HttpImageProvider(ImageProvider):
                 raise self.unknown(f"its picture was not taken over: {error}") from None
         raise self.late("the picture could not be fetched")
 
+    def check_result_address(self, url: str) -> None:
+        """Return when a picture may be fetched from there: the provider's hosts, and those that the settings add.
+
+        Raises:
+            UnsafePicture: it may not.
+        """
+        check_address(url, (*self.result_hosts, *self._credentials().result_hosts), self.base_url())
+
     async def _fetch(self, url: str) -> bytes:
         import httpx
 
         for _ in range(MAX_REDIRECTS + 1):
-            own = self.base_url()
-            check_address(url, self.result_hosts, own)
-            # a simulator on this machine is reached as the base URL is; everything else must be public
-            network = "api" if is_loopback(urlsplit(url).hostname or "") else "results"
+            self.check_result_address(url)
+            # what keeps results itself is reached as the base URL is; everything else must be public
+            network = "api" if same_origin(url, self.base_url()) else "results"
             try:
                 async with self._client(network).stream("GET", url) as answer:
                     if answer.is_redirect:

@@ -54,7 +54,7 @@ class ImageModel:
 class ProviderInfo:
     """What a provider is. Lower `priority` comes first when no model is named.
 
-    `options` names what `ImageRequest.options` may hold.
+    `options` names what `ImageRequest.options` may hold. `needs_key`: it does nothing without one.
     """
 
     provider_id: str
@@ -65,5 +65,6 @@ class ProviderInfo:
     priority: int = 100
     is_paid: bool = True
     needs_key: bool = True
+    takes_key: bool = True
     max_concurrency: int = 8
     options: frozenset[str] = frozenset()

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai.app.services.image_providers.generation import Cost, GeneratedImage, ImageResult
-from invokeai.app.services.image_providers.http_answer import HttpAnswer
-from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider, png_bytes
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderError,
     ProviderQuotaExhausted,
@@ -22,7 +22,9 @@ from invokeai.app.services.image_providers.provider_errors import (
 
 if TYPE_CHECKING:
     import httpx
+    from PIL.Image import Image
 
+    from invokeai.app.services.image_providers.generation import ImageRequest
     from invokeai.app.services.image_providers.receipts import Receipt
 
 REFUSALS = ("moderation_blocked", "content_policy_violation", "safety", "sensitivecontent")
@@ -41,9 +43,9 @@ class OpenAiWireProvider(HttpImageProvider):
         values = answer.json()
         items = values.get("data") if isinstance(values, dict) else None
         if not isinstance(items, list):
-            raise self.failure_of(answer) if isinstance(values, dict) and "error" in values else self._damaged()
+            raise self.failure_of(answer) if error_in(values) else self._damaged()
         pictures, faults = [], []
-        for item in items:
+        for item in (item for item in items if isinstance(item, dict)):
             if isinstance(item.get("b64_json"), str):
                 pictures.append(await self.picture_in(item["b64_json"]))
             elif isinstance(item.get("url"), str):
@@ -52,22 +54,24 @@ class OpenAiWireProvider(HttpImageProvider):
                 faults.append(item.get("error") or {})
         if not pictures:
             raise self._nothing_in(answer, faults)
-        note = f"{len(faults)} of the pictures failed: {self._words(faults[0])}" if faults else None
+        used = str(values.get("model") or receipt.model_id)
+        notes = [f"{len(faults)} of the pictures failed: {self._words(faults[0])}"] if faults else []
+        if used != receipt.model_id:
+            notes.append(f"{self.info.display_name} used {used}.")
         return ImageResult(
             images=tuple(GeneratedImage(picture) for picture in pictures),
             provider_id=self.info.provider_id,
-            model_id=str(values.get("model") or receipt.model_id),
+            model_id=used,
             cost=self.cost_of(values, receipt.model_id),
             request_id=answer.headers.get("x-request-id"),
-            note=note,
+            note=" ".join(notes) or None,
         )
 
     def failure_of(self, answer: HttpAnswer) -> ProviderError:
         """By `error.code` and `error.type`, then by status."""
-        values = answer.json()
-        error = values.get("error") if isinstance(values, dict) else None
-        error = error if isinstance(error, dict) else {"message": str(error or "")}
-        code = str(error.get("code") or error.get("type") or "") or None
+        error = error_in(answer.json()) or {"message": ""}
+        named = [str(error.get(name) or "") for name in ("code", "type")]
+        code = next((text for text in named if text and not text.isdigit()), None)
         said, request_id = self._words(error), answer.headers.get("x-request-id")
         words = {"provider_code": code, "request_id": request_id}
         name, low = self.info.display_name, (code or "").lower()
@@ -90,6 +94,40 @@ class OpenAiWireProvider(HttpImageProvider):
 
     def _words(self, error: Mapping[str, Any]) -> str:
         return self.without_key(str(error.get("message") or error.get("code") or "no reason given"))[:500]
+
+
+def error_in(values: Any) -> dict[str, Any] | None:
+    """The error in a JSON answer, in one of the shapes that servers have for it: OpenAI's, vLLM's, FastAPI's."""
+    if not isinstance(values, dict):
+        return None
+    error = values.get("error")
+    if isinstance(error, dict):
+        return error
+    if error or values.get("detail"):
+        return {"message": str(error or values["detail"])}
+    return values if values.get("object") == "error" else None
+
+
+def picture_call(values: Mapping[str, Any], request: ImageRequest) -> HttpCall:
+    """Words alone go to `generations` as JSON; with pictures it is a form to `edits`. Slow: draws PNG files."""
+    pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
+    if not pictures:
+        return HttpCall("POST", "/images/generations", json=values)
+    name = "image" if len(pictures) == 1 else "image[]"
+    files = [(name, f"{n}.png", png_bytes(picture), "image/png") for n, picture in enumerate(pictures)]
+    if request.mask_image is not None:
+        files.append(("mask", "mask.png", alpha_mask(request.mask_image, pictures[0]), "image/png"))
+    form = {name: str(value) for name, value in values.items()}
+    return HttpCall("POST", "/images/edits", form=form, files=tuple(files))
+
+
+def alpha_mask(mask: Image, picture: Image) -> bytes:
+    """Our mask (black is made anew) as theirs (transparent is made anew), as large as the picture."""
+    from PIL import Image as Pillow
+
+    made = Pillow.new("RGBA", picture.size, (0, 0, 0, 0))
+    made.putalpha(mask.convert("L").resize(picture.size))
+    return png_bytes(made)
 
 
 async def events_of(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:

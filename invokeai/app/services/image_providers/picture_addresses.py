@@ -44,6 +44,19 @@ def check_address(url: str, hosts: tuple[str, ...], own: str) -> None:
         raise UnsafePicture(f"{host} is not one of the provider's hosts")
 
 
+def same_origin(url: str, own: str) -> bool:
+    """Whether both have the same scheme, host and port."""
+    usual = {"https": 443, "http": 80}
+    try:
+        there, here = (
+            (parts.scheme, parts.hostname, parts.port or usual.get(parts.scheme))
+            for parts in (urlsplit(url), urlsplit(own))
+        )
+    except ValueError:
+        return False
+    return there == here
+
+
 def is_loopback(host: str) -> bool:
     """Whether the host is this machine by its name or number."""
     try:

@@ -1,12 +1,13 @@
 """The ImageProvider port: one picture service, reachable or not, with its typed models.
 
-A provider connects to nothing before `generate`, and `is_available` asks nobody: the key and what it needs are there.
+A provider connects to nothing before `generate`, but for a list of models that only the service knows. `is_available`
+asks nobody: the key and what it needs are there.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCredentials:
-    """Key and address of a provider as they are in force now."""
+    """Key and address of a provider as they are in force now.
+
+    `models` are ids for a provider that is not known to have any, `result_hosts` further hosts that keep its pictures.
+    """
 
     api_key: str | None = None
     base_url: str | None = None
+    models: tuple[str, ...] = ()
+    result_hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"ProviderCredentials(api_key={'set' if self.api_key else None}, base_url={self.base_url!r})"
@@ -55,6 +61,18 @@ class ImageProvider(ABC):
     def get_setup_instructions(self) -> str:
         """How to make the provider available, in a sentence or two."""
         return f"Enter an API key for {self.info.display_name} in the model manager."
+
+    def models(self) -> Sequence[ImageModel]:
+        """Its models, as far as they are known now."""
+        return self.info.models
+
+    def default_model(self) -> str:
+        """The id of the model that is used when none is named; empty where none is known."""
+        return self.info.default_model
+
+    async def refresh_models(self) -> None:
+        """Ask the service for its models where only the service knows them: free, quick, and never fails."""
+        return None
 
     def custom_model(self, model_id: str) -> ImageModel | None:
         """A model the provider is not known to have but may well serve, or None when only the listed ones exist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -57,18 +58,26 @@ class ModelRoutes:
             raise NotFound(f"There is no image provider {provider_id!r}. The providers are {known}.")
         return provider
 
+    def ask_for_models(self) -> None:
+        """Have every usable provider look for models that only its service knows, in the background."""
+
+        async def ask() -> None:
+            await asyncio.gather(*(p.refresh_models() for p in self._providers.values() if p.is_available()))
+
+        self._asking = asyncio.create_task(ask())
+
     def available(self) -> Iterator[tuple[ImageProvider, ImageModel]]:
         """Every listed model that could be used now."""
         for provider in self._providers.values():
             if provider.is_available():
-                yield from ((provider, model) for model in provider.info.models)
+                yield from ((provider, model) for model in provider.models())
 
     def find_model(self, provider: ImageProvider, model_id: str) -> ImageModel | None:
         """The provider's model of that id: as users changed it, as it is listed, or a custom one."""
         changed = self.model_overrides(provider.info.provider_id, model_id) if self.model_overrides else None
         if changed is not None:
             return changed
-        listed = next((m for m in provider.info.models if m.model_id == model_id), None)
+        listed = next((m for m in provider.models() if m.model_id == model_id), None)
         return listed or provider.custom_model(model_id)
 
     def route(self, model: str | None = None) -> Route:
@@ -107,7 +116,7 @@ class ModelRoutes:
 
     def closest(self, name: str, provider: ImageProvider | None = None) -> list[str]:
         """Models that can be used now (of one provider, usable or not), as `provider/model`, most alike first."""
-        pairs = ((provider, model) for model in provider.info.models) if provider else self.available()
+        pairs = ((provider, model) for model in provider.models()) if provider else self.available()
         names = [f"{owner.info.provider_id}/{model.model_id}" for owner, model in pairs]
 
         def unlikeness(known: str) -> float:
@@ -124,7 +133,7 @@ class ModelRoutes:
         provider_id, _, model_id = name.partition("/")
         provider = self._providers.get(provider_id)
         if provider is not None:
-            model = self.find_model(provider, model_id or provider.info.default_model)
+            model = self.find_model(provider, model_id or provider.default_model())
             if model is not None:
                 return Route(provider, model)
             raise NotFound(
@@ -133,7 +142,7 @@ class ModelRoutes:
         found = [
             Route(p, m)
             for p in self._providers.values()
-            for m in p.info.models
+            for m in p.models()
             if name in (m.model_id, model_key(p.info.provider_id, m.model_id))
         ]
         if not found:
@@ -151,7 +160,7 @@ class ModelRoutes:
 
     def _first_available(self) -> Route:
         for provider in self._providers.values():
-            model = self.find_model(provider, provider.info.default_model) if provider.is_available() else None
+            model = self.find_model(provider, provider.default_model()) if provider.is_available() else None
             if model is not None:
                 note = f"No model was named; {provider.info.display_name} made it with {model.name}."
                 return Route(provider, model, note)

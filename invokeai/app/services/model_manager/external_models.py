@@ -172,7 +172,7 @@ class ExternalModels:
             if not provider.is_available():
                 continue
             provider_id = provider.info.provider_id
-            ids = [model.model_id for model in provider.info.models]
+            ids = [model.model_id for model in provider.models()]
             ids += [r.model_id for r in self._rows.values() if r.provider_id == provider_id and r.model_id not in ids]
             for model_id in ids:
                 row = self._rows.get(model_key(provider_id, model_id))
@@ -185,7 +185,7 @@ class ExternalModels:
         if row is None or not row.changes:
             return None
         provider = self._generation.get_provider(provider_id)
-        listed = next((m for m in provider.info.models if m.model_id == model_id), None)
+        listed = next((m for m in provider.models() if m.model_id == model_id), None)
         model = listed or provider.custom_model(model_id)
         if model is None:
             return None
@@ -198,7 +198,7 @@ class ExternalModels:
         return replace(model, **values)
 
     def _is_listed(self, provider: ImageProvider, model_id: str) -> bool:
-        return any(model.model_id == model_id for model in provider.info.models)
+        return any(model.model_id == model_id for model in provider.models())
 
     def _accepted(self, provider: ImageProvider, model_id: str, changes: ModelRecordChanges) -> dict[str, Any]:
         """The changes that apply to a cloud model, as plain values; steps, guidance and the like are dropped."""
@@ -234,7 +234,7 @@ class ExternalModels:
             default_settings=model.default_settings,
             panel_schema=model.panel_schema,
             tags=list(model.tags) or None,
-            is_default=model.model_id == provider.info.default_model,
+            is_default=model.model_id == provider.default_model(),
         )
 
 

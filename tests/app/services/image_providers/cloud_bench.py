@@ -12,7 +12,6 @@ from invokeai.app.services.image_providers.capabilities import GenerationMode
 from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
-from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
 from invokeai.app.services.shared.database.base import Row
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
@@ -44,7 +43,7 @@ class CloudBench:
         self.manager = ImageServiceManager([self.provider], self.receipts)
 
     def _provider(self) -> HttpImageProvider:
-        provider = self.case.provider(lambda: ProviderCredentials(self.key, self.base_url))
+        provider = self.case.provider(lambda: self.case.credentials(self.key, self.base_url))
         for name in ("pause_seconds", "first_poll_seconds", "longest_poll_seconds"):
             if hasattr(provider, name):
                 setattr(provider, name, 0.01)
@@ -52,7 +51,7 @@ class CloudBench:
 
     def request(self, mode: GenerationMode = "txt2img", model_id: str | None = None, **changes: Any) -> ImageRequest:
         """A request that the model can do: its first size, and pictures where the mode needs them."""
-        model_id = model_id or self.provider.info.default_model
+        model_id = model_id or self.provider.default_model()
         width, height = self.case.sizes.get(model_id, (1024, 1024))
         request = ImageRequest(
             prompt="a red fox in the snow",

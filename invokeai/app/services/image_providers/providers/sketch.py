@@ -87,6 +87,7 @@ class SketchImageService(ImageProvider):
         priority=1000,
         is_paid=False,
         needs_key=False,
+        takes_key=False,
         max_concurrency=os.cpu_count() or 1,
     )
 

@@ -21,7 +21,6 @@ from invokeai.app.services.image_files.disk_image_file_storage import DiskImageF
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.paid_work import wait_for_paid_work
-from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
@@ -130,7 +129,7 @@ class MortalStudio:
         objects, files = DiskObjects(root), DiskImageFileStorage(root / "images")
         objects.put = self._mortal("object put", objects.put)  # type: ignore[method-assign]
         files.save = self._mortal("file save", files.save)  # type: ignore[method-assign]
-        self.provider = library.case.provider(lambda: ProviderCredentials(simulator.key, simulator.base_url))
+        self.provider = library.case.provider(lambda: library.case.credentials(simulator.key, simulator.base_url))
         for name in ("pause_seconds", "first_poll_seconds", "longest_poll_seconds"):
             if hasattr(self.provider, name):
                 setattr(self.provider, name, 0.005)

@@ -122,7 +122,7 @@ async def fresh(told: History, root: Path, template: Path, simulator: Simulator)
 def batch(case: ProviderCase) -> dict[str, object]:
     """One node with the provider's default model, as the UI sends it."""
     info = case.provider.info
-    model = info.default_model
+    model = case.default_model()
     width, height = case.sizes.get(model, (1024, 1024))
     identifier = {
         "key": model_key(info.provider_id, model),

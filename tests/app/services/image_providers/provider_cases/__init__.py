@@ -7,6 +7,8 @@ from typing import Any
 
 from invokeai.app.services.image_providers.generation import CostKind
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.image_model import ImageModel
+from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import OutcomeUnknown, ProviderError
 from tests.simulators.simulator import Simulator
 
@@ -28,10 +30,27 @@ class ProviderCase:
     options: dict[str, Any] = field(default_factory=dict)
     extra_models: tuple[str, ...] = ()
     """Models that are not listed but may be asked for."""
+    configured_models: tuple[str, ...] = ()
+    """What the settings name, for a provider that is not known to have models."""
 
     @property
     def name(self) -> str:
         return self.provider.info.provider_id
+
+    def credentials(self, key: str, base_url: str) -> ProviderCredentials:
+        """What is in force in front of a simulator."""
+        return ProviderCredentials(key, base_url, models=self.configured_models)
+
+    def models(self) -> list[ImageModel]:
+        """Those that are listed."""
+        return list(self._made().models())
+
+    def default_model(self) -> str:
+        """Used where none is named."""
+        return self._made().default_model()
+
+    def _made(self) -> HttpImageProvider:
+        return self.provider(lambda: self.credentials("", "https://pictures.example.org"))
 
 
 def all_cases() -> list[ProviderCase]:

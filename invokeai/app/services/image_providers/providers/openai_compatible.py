@@ -1,0 +1,160 @@
+"""Any server that speaks OpenAI's picture endpoints: a base URL, a key where it wants one, its own models.
+
+What its models can do is not known here, so nothing is promised: sizes are free, and the server itself says no.
+Pictures are fetched from the server's own address or from hosts that the settings name, from nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from invokeai.app.services.image_providers.capabilities import (
+    ExternalModelCapabilities,
+    ExternalModelPanelControl,
+    ExternalModelPanelSchema,
+)
+from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpCall, NotSent
+from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider, picture_call
+from invokeai.app.services.image_providers.picture_addresses import same_origin
+from invokeai.app.services.image_providers.provider_errors import ProviderError
+
+if TYPE_CHECKING:
+    from invokeai.app.services.image_providers.generation import ImageRequest
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+logger = logging.getLogger(__name__)
+
+LIST_SECONDS = 5.0
+MOST_LISTED = 200
+CAPABILITIES = ExternalModelCapabilities(
+    modes=["txt2img", "img2img", "inpaint"],
+    supports_reference_images=True,
+    supports_negative_prompt=False,
+    max_images_per_request=1,
+    mask_format="alpha",
+    input_image_required_for=["img2img", "inpaint"],
+)
+PANEL = ExternalModelPanelSchema(
+    prompts=[ExternalModelPanelControl(name="reference_images")],
+    image=[ExternalModelPanelControl(name="dimensions")],
+)
+
+
+class OpenAiCompatibleImageService(OpenAiWireProvider):
+    """A server of the user's choice."""
+
+    info: ClassVar[ProviderInfo] = ProviderInfo(
+        provider_id="openai_compatible",
+        display_name="OpenAI-compatible server",
+        description="Any server with OpenAI's picture endpoints: a proxy, a relay, a machine of one's own.",
+        models=(),
+        default_model="",
+        priority=90,
+        needs_key=False,
+    )
+    default_base_url = ""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._told: tuple[str, tuple[str, ...]] = ("", ())
+        """The base URL that was asked, and the models it named."""
+
+    def get_unavailability_reason(self) -> str | None:
+        """The address is missing."""
+        if not self._credentials().base_url:
+            return f"No base URL is set for the {self.info.display_name}."
+        return None
+
+    def get_setup_instructions(self) -> str:
+        """What is to be set, and what is taken from the server."""
+        return (
+            "Enter the server's base URL in the model manager (usually ending in /v1), and its key if it wants one "
+            "(OPENAI_COMPATIBLE_API_KEY). Its models come from its /models or from the setting provider_models; a "
+            "picture that it keeps on another host needs that host in provider_result_hosts."
+        )
+
+    def base_url(self) -> str:
+        """The address in force; one without a path gets OpenAI's."""
+        url = super().base_url()
+        return url if urlsplit(url).path else f"{url}/v1"
+
+    # --- models ----------------------------------------------------------------------------------------------------
+
+    def models(self) -> Sequence[ImageModel]:
+        """Those of the settings; without any, those that the server named."""
+        known = self._credentials()
+        address, named = self._told
+        return [_model(name) for name in known.models or (named if address == known.base_url else ())]
+
+    def default_model(self) -> str:
+        """The first."""
+        return next((model.model_id for model in self.models()), "")
+
+    def custom_model(self, model_id: str) -> ImageModel | None:
+        """Any: the server knows."""
+        return _model(model_id) if model_id else None
+
+    async def refresh_models(self) -> None:
+        """Ask `GET /models`, where the settings name none."""
+        known = self._credentials()
+        if not known.base_url or known.models:
+            return
+        started = time.monotonic()
+        try:
+            answer = await self.send(HttpCall("GET", "/models"), read_seconds=LIST_SECONDS)
+        except (NotSent, AnswerLost, ProviderError) as error:
+            logger.info("%s named no models: %s", self.info.display_name, error)
+            return
+        self._told = (known.base_url, picture_models(answer.json()))
+        logger.info("The server named %d models in %.1f s", len(self._told[1]), time.monotonic() - started)
+
+    # --- one picture -----------------------------------------------------------------------------------------------
+
+    def check_result_address(self, url: str) -> None:
+        """The server's own address counts, whatever its port."""
+        if not same_origin(url, self.base_url()) or "@" in urlsplit(url).netloc:
+            super().check_result_address(url)
+
+    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
+        """Words alone go to `generations` as JSON; with pictures it is a form to `edits`."""
+        values: dict[str, Any] = {
+            "model": model.model_id,
+            "prompt": request.prompt,
+            "n": request.num_images,
+            "size": f"{request.width}x{request.height}",
+        }
+        return picture_call(values, request)
+
+
+def picture_models(answer: Any) -> tuple[str, ...]:
+    """The ids in an answer of `GET /models`; only those that make pictures, where the server says what makes them."""
+    items = answer.get("data") if isinstance(answer, dict) else answer
+    found = items if isinstance(items, list) else []
+    named = [item for item in found if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    fitting = [item for item in named if _makes(item) == "image"] if any(map(_makes, named)) else named
+    return tuple(item["id"] for item in fitting)[:MOST_LISTED]
+
+
+def _makes(item: Mapping[str, Any]) -> str:
+    """What a listed model makes, in the words that servers have for it: `image`, something else, or empty."""
+    inner = item.get("architecture") if isinstance(item.get("architecture"), dict) else {}
+    outputs = item.get("output_modalities") or (inner or {}).get("output_modalities") or item.get("type") or ""
+    kinds = [str(kind).lower() for kind in outputs] if isinstance(outputs, list) else [str(outputs).lower()]
+    return "image" if any("image" in kind for kind in kinds) else "".join(kinds).replace("model", "")
+
+
+@lru_cache(maxsize=512)
+def _model(model_id: str) -> ImageModel:
+    return ImageModel(
+        model_id=model_id,
+        name=model_id,
+        description="Of the server whose base URL is set. What it can do, the server knows.",
+        capabilities=CAPABILITIES,
+        panel_schema=PANEL,
+    )
