@@ -8,7 +8,7 @@ from typing import Literal
 import aiohttp
 from aiohttp import web
 
-Kind = Literal["reset before", "reset after", "answer", "silence", "truncate", "swallow"]
+Kind = Literal["reset before", "reset after", "answer", "answer after", "silence", "truncate", "swallow"]
 HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -17,8 +17,9 @@ class Fault:
     """What happens to one request.
 
     `reset before`: cut, the engine never hears of it. `reset after`: the engine acts, then cut. `answer`: the proxy
-    answers itself with `status`, `body` and `headers`. `silence`: no answer for `seconds`. `truncate`: half of the
-    engine's answer. `swallow`: answered as done, the engine never hears of it.
+    answers itself with `status`, `body` and `headers`. `answer after`: the same, after the engine acted. `silence`:
+    no answer for `seconds`. `truncate`: half of the engine's answer. `swallow`: answered as done, the engine never
+    hears of it.
     """
 
     kind: Kind
@@ -85,7 +86,9 @@ class FaultProxy:
         fault = Fault("reset before") if self.down else self.faults.pop(0) if self.faults else None
         if fault is None:
             return await self._forward(request, body)
-        if fault.kind == "answer":
+        if fault.kind in ("answer", "answer after"):
+            if fault.kind == "answer after":
+                await self._forward(request, body)
             return web.Response(status=fault.status, text=fault.body, headers=fault.headers)
         if fault.kind == "swallow":
             return web.Response(status=200, headers={"etag": '"0"'})

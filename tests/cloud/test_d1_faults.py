@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from invokeai.app.services.shared.database.base import DatabaseRejected, DatabaseUnavailable
 from invokeai.app.services.shared.database.d1 import D1Database
 from invokeai.app.services.shared.database.d1_client import ATTEMPTS, D1Settings
+from tests.app.services.queue_studio import QUEUE, QueueStudio, batch_of
 from tests.cloud.d1_gateway import TOKEN, D1Gateway
 from tests.cloud.fault_proxy import Fault, FaultProxy
 
@@ -114,3 +116,28 @@ async def test_reads_follow_the_newest_state_seen(database: D1Database) -> None:
     first = database._client.bookmark
     await database.execute(INSERT, "b")
     assert first and database._client.bookmark and database._client.bookmark > first
+
+
+async def test_a_retry_whose_answer_got_lost_makes_one_new_item(settings: D1Settings, proxy: FaultProxy) -> None:
+    database = D1Database(settings)
+    await database.migrate()
+    async with QueueStudio(Path(), database=database) as studio:
+        await studio.enqueue(batch_of({"n": {"id": "n", "type": "add", "a": 1, "b": 2}}, runs=3))
+        await studio.queue.cancel(QUEUE, 1)
+        await studio.queue.cancel(QUEUE, 3)
+        proxy.requests.clear()
+        proxy.faults = [Fault("answer after", 500, ERROR.format("Network connection lost."))] * 2
+        assert await studio.queue.retry(QUEUE, [3, 1, 2]) == [1, 3]
+        assert len(proxy.requests) == 3
+        (event,) = studio.named("queue_items_retried")
+        assert event["retried_item_ids_by_user"] == {"system": [1, 3]}
+        status = await studio.queue.status(QUEUE)
+        assert (status["pending"], status["canceled"], status["total"]) == (3, 2, 5)
+
+        proxy.faults = [Fault("reset after")]
+        pair = [(1, "the-id-of-the-new-session")]
+        with pytest.raises(DatabaseUnavailable):
+            await studio.queue.records.insert_retries(QUEUE, pair)
+        rows = await studio.queue.records.insert_retries(QUEUE, pair)
+        assert [row["retried_from_item_id"] for row in rows] == [1]
+        assert (await studio.queue.status(QUEUE))["total"] == 6

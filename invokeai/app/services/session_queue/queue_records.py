@@ -98,9 +98,13 @@ class SessionQueueRecords:
         return (await self._database.batch(statements))[-1].rows
 
     async def insert_retries(self, queue_id: str, items: Sequence[tuple[int, str]]) -> list[Row]:
-        """New items for ended ones: (item id, new session id) each; rows of retried_from_item_id and user_id."""
+        """New items for ended ones: (item id, new session id) each; rows of retried_from_item_id and user_id.
+
+        Safe to repeat with the same session ids.
+        """
         text = orjson.dumps([{"i": item_id, "s": session_id} for item_id, session_id in items]).decode()
-        return (await self._database.batch([Statement(sql.INSERT_RETRIES, (text, queue_id, timestamp()))]))[0].rows
+        insert = Statement(sql.INSERT_RETRIES, (text, queue_id, timestamp()))
+        return (await self._database.batch([insert, Statement(sql.SELECT_RETRIES, (text,))]))[-1].rows
 
     async def turn(
         self,

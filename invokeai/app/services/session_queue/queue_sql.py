@@ -55,8 +55,15 @@ SELECT s.queue_id, s.batch_id, j.value ->> 's', s.user_id, s.origin, s.destinati
 FROM json_each(?1) AS j JOIN session_queue AS s ON s.item_id = j.value ->> 'i'
 WHERE s.queue_id = ?2 AND s.status IN ('failed', 'canceled')
 ORDER BY j.key
-RETURNING retried_from_item_id, user_id"""
-"""New items with the batch and values of ended ones; only of those that did not end well."""
+ON CONFLICT (session_id) DO NOTHING"""
+"""New items with the batch and values of ended ones; only of those that did not end well.
+
+The same write again, after an answer that got lost, changes nothing."""
+
+SELECT_RETRIES = """
+SELECT s.retried_from_item_id, s.user_id FROM json_each(?) AS j CROSS JOIN session_queue AS s
+WHERE s.session_id = j.value ->> 's' ORDER BY j.key"""
+"""What became of the ids that new items were to have."""
 
 # Taking and ending
 
