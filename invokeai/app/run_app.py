@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigurationError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_SETTING
-    set_up_logging(config.log_level)
+    set_up_logging(config.log_level, config.log_format)
     # what a start makes is there to stay: looking it through for garbage would take a seventh of the start
     gc.disable()
     return serve(config, listener)
@@ -79,11 +79,15 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def set_up_logging(level: str) -> None:
-    """Log lines on standard error; the loggers of libraries from warning upwards."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
-    )
+def set_up_logging(level: str, form: str = "plain") -> None:
+    """Log lines on standard error, `plain` or `json`; the loggers of libraries from warning upwards."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    if form == "json":
+        from invokeai.app.services.shared.json_logs import JsonLines
+
+        handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("invokeai").setLevel(level.upper())
     if level == "debug":
         logging.getLogger("uvicorn").setLevel(logging.DEBUG)
@@ -114,6 +118,7 @@ def serve(config: "AppConfig", listener: socket.socket) -> int:
     import uvicorn
 
     from invokeai.app.api.health import StartGate
+    from invokeai.app.api.request_log import RequestLog
     from invokeai.app.api_app import create_app
 
     site = web_ui(config)
@@ -133,8 +138,9 @@ def serve(config: "AppConfig", listener: socket.socket) -> int:
             exit_code = EXIT_START_FAILED
             server.should_exit = True
 
+    gate = StartGate(app, lambda: app.state.services, started)
     settings = uvicorn.Config(
-        StartGate(app, lambda: app.state.services, started),
+        RequestLog(gate) if config.log_format == "json" else gate,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http="httptools",
         ws="websockets-sansio",

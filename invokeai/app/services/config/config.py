@@ -44,6 +44,9 @@ class AppConfig(BaseSettings):
     port: int = Field(default=9090, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     web_ui: Literal["auto", "none"] = Field(default="auto", description="auto serves the web UI, none only the API.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_format: Literal["plain", "json"] = Field(
+        default="plain", description="json writes one object a line, with ids of request, item and receipt."
+    )
 
     database: Literal["sqlite", "d1"] = Field(default="sqlite", description="Engine that holds the records.")
     database_path: Path = Field(default=Path("databases/invokeai.db"), description="SQLite file, relative to the root.")
@@ -243,9 +246,9 @@ def _file_values(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} must hold settings as `name: value` lines")
-    return {str(name): value for name, value in values.items()}
     if "schema_version" in values:
         raise ConfigurationError(
             f"{path} holds settings of InvokeAI itself. Give this studio another root (`--root`), then "
             f"`invokeai-cloud import {path.parent}` brings the library over."
         )
+    return {str(name): value for name, value in values.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 from invokeai.app.services.image_providers.checks import check_request
@@ -29,6 +29,7 @@ from invokeai.app.services.image_providers.receipts import CallKey, Receipt, Rec
 from invokeai.app.services.image_providers.routing import ModelRoutes, Route
 from invokeai.app.services.image_providers.sending import ProviderLine
 from invokeai.app.services.shared.errors import NotFound
+from invokeai.app.services.shared.json_logs import logged_with
 
 __all__ = ["ImageServiceManager", "Route"]
 
@@ -128,7 +129,8 @@ class ImageServiceManager(ModelRoutes):
         """
         if receipt.provider_id not in self.lines:
             raise NotFound(f"There is no provider {receipt.provider_id!r}.")
-        result = await self.lines[receipt.provider_id].follow_up(receipt)
+        with logged_with(receipt_id=receipt.receipt_id):
+            result = await self.lines[receipt.provider_id].follow_up(receipt)
         return replace(result, receipt_id=receipt.receipt_id)
 
     async def stored(self, result: ImageResult) -> None:
@@ -173,7 +175,8 @@ class ImageServiceManager(ModelRoutes):
         try:
             check_request(info, route.model, request)
             receipt = await self._receipt(route, request, key)
-            result = await self.lines[info.provider_id].call(route.model, request, receipt)
+            with logged_with(receipt_id=receipt.receipt_id) if info.is_paid else nullcontext():
+                result = await self.lines[info.provider_id].call(route.model, request, receipt)
         except ProviderError as error:
             error.provider_id = error.provider_id or info.provider_id
             error.model_id = error.model_id or route.model.model_id

@@ -7,6 +7,7 @@ The raw answer is a file that is there before the row says `answered`.
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +23,8 @@ from invokeai.app.services.shared.errors import NotFound
 from invokeai.app.services.shared.objects.object_store import ObjectStore
 from invokeai.app.services.shared.patience import until_available
 from invokeai.app.services.shared.timestamps import timestamp
+
+logger = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("5e0f7a52-7c0a-4f0e-9d4c-3c1d2b8f6a11")
 
@@ -120,6 +123,8 @@ class Receipt:
         if self.store:
             current_work().on_the_way = state in (ReceiptState.SENT, ReceiptState.ANSWERED)
             await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error)
+            if state is not ReceiptState.ANSWERED:
+                _tell(self.receipt_id, f"{state} ({self.provider_id}/{self.model_id})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +215,7 @@ class ReceiptStore:
         counted = exact if cost.currency == CURRENCY else None  # another currency leaves the hold as it is
         values = (ReceiptState.STORED, cost.amount, cost.currency, cost.kind, exact, counted, images, timestamp())
         await self._database.execute(UPDATE_COST, *values, receipt_id)
+        _tell(receipt_id, ReceiptState.STORED)
 
     async def keep(self, receipt_id: str, raw: bytes) -> str:
         """Store a raw answer, all or nothing, and wait for a store that is away; the reference to read it by."""
@@ -236,6 +242,11 @@ class ReceiptStore:
             raw_answer=text("raw_answer"),
             store=self,
         )
+
+
+def _tell(receipt_id: str, what: str) -> None:
+    """A line in the log for whoever compares it with a provider's bill."""
+    logger.info("Receipt %s: %s", receipt_id, what, extra={"facts": {"receipt_id": receipt_id}})
 
 
 def _key(receipt_id: str) -> str:

@@ -28,6 +28,7 @@ from invokeai.app.services.shared.database.base import DatabaseError, DatabaseUn
 from invokeai.app.services.shared.graph_execution import GraphRun
 from invokeai.app.services.shared.graph_state import progress_as_json
 from invokeai.app.services.shared.invocation_scope import ItemFacts
+from invokeai.app.services.shared.json_logs import LOG_FACTS
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +208,7 @@ class SessionProcessor:
 
     async def _run_session(self, row: Row) -> None:
         item_id = _id(row)
+        LOG_FACTS.set({"item_id": str(item_id), "session_id": str(row["session_id"])})
         try:
             ended = await self._session(row)
             self._ended.append(ended)  # two steps: a turn may have replaced the list during the await
