@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from invokeai.app.services.image_providers.image_model import ImageModel
     from invokeai.app.services.image_providers.receipts import Receipt
 
-RESUME_SECONDS = 600.0
-
 
 class JobImageProvider(HttpImageProvider):
     """As `HttpImageProvider`, with the answer to `call_for` naming a job. `result_of` reads the job's last answer."""
 
     first_poll_seconds: ClassVar[float] = 1.0
     longest_poll_seconds: ClassVar[float] = 8.0
+    resume_seconds: ClassVar[float] = 600.0
+    """How long a job that was left over is waited for, before others have their turn."""
 
     @abstractmethod
     def job_of(self, answer: HttpAnswer) -> str:
@@ -57,7 +57,7 @@ class JobImageProvider(HttpImageProvider):
         """The result from the kept answer, else from the provider; None when no job was named."""
         result = await super().resume(receipt)
         if result is None and receipt.provider_ref:
-            result = await self._finish(receipt.provider_ref, receipt, RESUME_SECONDS)
+            result = await self._finish(receipt.provider_ref, receipt, self.resume_seconds)
         return result
 
     async def _finish(self, job: str, receipt: Receipt, seconds: float) -> ImageResult:

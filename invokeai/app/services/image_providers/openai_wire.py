@@ -40,7 +40,14 @@ class OpenAiWireProvider(HttpImageProvider):
 
     async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
         """Pictures from `data[].b64_json` or `data[].url`."""
-        values = answer.json()
+        return await self.result_in(await asyncio.to_thread(answer.json), answer, receipt)
+
+    async def result_in(self, values: Any, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
+        """The same from the answer's JSON, however it came.
+
+        Raises:
+            ProviderError: there are none in it.
+        """
         items = values.get("data") if isinstance(values, dict) else None
         if not isinstance(items, list):
             raise self.failure_of(answer) if error_in(values) else self._damaged()
