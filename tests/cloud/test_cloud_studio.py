@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,12 +161,23 @@ def test_a_key_typed_in_is_refused_where_it_could_not_be_kept(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bucket_that_is_away_for_a_while_loses_nothing(cloud: CloudStudio, proxy: FaultProxy) -> None:
+def test_a_bucket_that_is_away_for_a_while_loses_nothing(
+    cloud: CloudStudio, proxy: FaultProxy, request: pytest.FixtureRequest
+) -> None:
+    seconds: float = request.config.getoption("--outage-seconds")
     cloud.generate(30)
     while len(cloud.pictures()) < 5:
         time.sleep(0.05)
     proxy.down = True
-    time.sleep(6)
+    end = time.monotonic() + seconds
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        cloud.fetch(f"/api/v1/images/i/{cloud.pictures()[0]}/full")
+    assert refused.value.code == 503
+    assert "object store" in json.load(refused.value)["detail"]
+    before = cloud.pictures()
+    assert len(before) < 30
+    time.sleep(max(0, end - time.monotonic()))
+    assert cloud.pictures() == before, "pictures were told of while the store was away"
     proxy.down = False
     status = cloud.wait_until_idle(120)
     assert (status["completed"], status["failed"]) == (30, 0)
