@@ -23,12 +23,15 @@ export function secured(answer, url) {
   headers.set("cross-origin-resource-policy", "same-origin");
   headers.set("cross-origin-opener-policy", "same-origin");
   if (url.protocol === "https:") headers.set("strict-transport-security", "max-age=31536000");
-  if (!headers.has("content-security-policy")) {
-    headers.set("content-security-policy", isPage ? "frame-ancestors 'none'" : NO_SOURCES);
-  }
   const caching = headers.get("cache-control");
-  if (!caching) headers.set("cache-control", "no-store");
-  else if (!/\b(private|no-store)\b/.test(caching)) {
+  // a 304 changes the headers of the answer that the browser has, of which nothing is known here
+  if (answer.status !== 304) {
+    if (!headers.has("content-security-policy")) {
+      headers.set("content-security-policy", isPage ? "frame-ancestors 'none'" : NO_SOURCES);
+    }
+    if (!caching) headers.set("cache-control", "no-store");
+  }
+  if (caching && !/\b(private|no-store)\b/.test(caching)) {
     headers.set("cache-control", `private, ${caching.replace(/\bpublic,? ?/, "")}`);
   }
   return safe;

@@ -61,6 +61,8 @@ class RecordingOrigin:
         self.requests.append(Received(request.method, request.path, headers))
         if request.path == "/cached":
             return web.json_response({}, headers={"cache-control": "public, max-age=60"})
+        if request.path == "/unchanged":
+            return web.Response(status=304, headers={"etag": '"1"'})
         if request.path == "/body":
             length = 0
             async for chunk in request.content.iter_any():

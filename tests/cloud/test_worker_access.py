@@ -215,6 +215,12 @@ async def test_the_servers_answers_leave_with_security_headers(
     assert answer.headers["referrer-policy"] == "same-origin"
 
 
+async def test_a_304_leaves_the_headers_of_what_the_browser_has(http: aiohttp.ClientSession) -> None:
+    answer = await http.get("/unchanged", headers=BEARER)
+    assert (answer.status, answer.headers["etag"]) == (304, '"1"')
+    assert "content-security-policy" not in answer.headers and "cache-control" not in answer.headers
+
+
 async def test_an_absent_server_is_told_in_a_sentence() -> None:
     worker = CloudWorker("http://127.0.0.1:1")
     try:
