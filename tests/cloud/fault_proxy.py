@@ -63,7 +63,7 @@ class FaultProxy:
         self._loop.run_forever()
 
     async def _open(self) -> None:
-        # workerd closes an idle connection after 5 s; a request that meets that end would be a fault that nobody planned
+        # workerd closes an idle connection after 5 s; a request that meets that end is a fault that nobody planned
         connector = aiohttp.TCPConnector(keepalive_timeout=4)
         self._client = aiohttp.ClientSession(auto_decompress=False, connector=connector)
         app = web.Application(client_max_size=2**30)
