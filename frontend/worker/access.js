@@ -1,7 +1,7 @@
 // Who may pass. Closed by default: without ACCESS_TOKEN nobody does.
 // A browser has a session cookie and must come from our own page to change anything; a program has a bearer token.
 
-import { accessPage } from "./access_page.js";
+import { accessPage, signedInPage } from "./access_page.js";
 import { json, refuse } from "./answers.js";
 import { readSession, sameSecret, signSession } from "./session.js";
 
@@ -53,9 +53,9 @@ export async function admit(request, url, env) {
 /** `/access` (page, signing in), `/access/session` (who is signed in), `/access/leave`. */
 export async function accessRoutes(request, url, env) {
   const route = `${request.method} ${url.pathname}`;
-  if (route === "GET /access") return accessPage(200, null);
+  const session = await readSession(env.ACCESS_TOKEN, cookieOf(request, url), secondsNow());
+  if (route === "GET /access") return session ? signedInPage(session.endsAt) : accessPage(200, null);
   if (route === "GET /access/session") {
-    const session = await readSession(env.ACCESS_TOKEN, cookieOf(request, url), secondsNow());
     return session ? json(200, session) : refuse(401, "Nobody is signed in here.");
   }
   if (route !== "POST /access" && route !== "POST /access/leave") return refuse(404, "There is nothing here.");

@@ -1,4 +1,4 @@
-// The page that asks for the access token. Self-contained: no script, no file besides itself, its style by nonce.
+// The pages at the door: asking for the access token, and signing out. Self-contained: no script, no file besides itself, its style by nonce.
 
 const SENTENCES = {
   wrong: "That is not this studio’s access token. Check it and try again.",
@@ -17,6 +17,7 @@ main { width: 100%; max-width: 24rem; padding: 2rem; border-radius: 1rem; backgr
   box-shadow: 0 1px 2px #0002, 0 8px 32px #0002; }
 h1 { font-size: 1.375rem; line-height: 1.3; margin-bottom: .25rem; }
 p { color: var(--soft); }
+a { color: var(--accent); }
 form { display: grid; gap: .5rem; margin-top: 1.5rem; }
 label { font-weight: 600; }
 input, button { width: 100%; padding: .75rem .875rem; border-radius: .5rem; font: inherit; }
@@ -28,24 +29,11 @@ button:hover { filter: brightness(1.08); }
 [role=alert] { color: var(--fault); }
 small { color: var(--soft); }`;
 
-/** @param {"wrong" | "fast" | null} fault what went wrong with the last attempt */
+/** Asks for the token. @param {"wrong" | "fast" | null} fault what went wrong with the last attempt */
 export function accessPage(status, fault) {
-  const nonce = crypto.randomUUID().replaceAll("-", "");
   const described = fault ? 'aria-invalid="true" aria-describedby="fault hint"' : 'aria-describedby="hint"';
   const alert = fault ? `<p id="fault" role="alert">${SENTENCES[fault]}</p>` : "";
-  const page = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>${fault ? "Try again" : "Sign in"} · InvokeAI Cloud</title>
-<link rel="icon" href="data:,">
-<style nonce="${nonce}">${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>Open the studio</h1>
+  return page(status, fault ? "Try again" : "Sign in", `<h1>Open the studio</h1>
 <p>This studio is private.</p>
 <form method="post" action="/access">
 <input name="username" value="studio" autocomplete="username" hidden>
@@ -54,11 +42,39 @@ export function accessPage(status, fault) {
 ${alert}
 <small id="hint">You chose it when the studio was deployed. This browser stays signed in for 30 days.</small>
 <button>Open</button>
-</form>
+</form>`);
+}
+
+/** For somebody who is signed in already. */
+export function signedInPage(endsAt) {
+  const day = new Date(endsAt * 1000).toISOString().slice(0, 10);
+  return page(200, "Signed in", `<h1>You are signed in</h1>
+<p>This browser may use the studio until ${day}.</p>
+<p><a href="/">Open the studio</a></p>
+<form method="post" action="/access/leave">
+<button>Sign out</button>
+</form>`);
+}
+
+function page(status, title, content) {
+  const nonce = crypto.randomUUID().replaceAll("-", "");
+  const text = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${title} · InvokeAI Cloud</title>
+<link rel="icon" href="data:,">
+<style nonce="${nonce}">${STYLE}</style>
+</head>
+<body>
+<main>
+${content}
 </main>
 </body>
 </html>`;
   const sources = `default-src 'none'; style-src 'nonce-${nonce}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`;
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store", "content-security-policy": sources };
-  return new Response(page, { status, headers });
+  return new Response(text, { status, headers });
 }

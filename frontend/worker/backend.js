@@ -31,6 +31,8 @@ function headersFor(request, url, env, visitor) {
   for (const name of FORWARDED) headers.delete(name);
   headers.set("x-forwarded-host", url.host);
   headers.set("x-forwarded-proto", url.protocol.slice(0, -1));
+  // one id in the platform's logs and in the server's
+  if (headers.has("cf-ray")) headers.set("x-request-id", headers.get("cf-ray"));
   // the Worker has judged it; the server sees another host than the browser
   headers.delete("origin");
   const cookies = otherCookies(request, url);

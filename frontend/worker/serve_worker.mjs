@@ -1,18 +1,20 @@
 // Runs the studio's Worker on the real engine (workerd) on this machine, with a database and a bucket of its own.
-// usage: node serve_worker.mjs '{"port", "egressPort"?, "bindings": {...}, "persist"?: folder, "engine"?: {...}}'
+// usage: node serve_worker.mjs '{"port", "egressPort"?, "bindings": {...}, "persist"?: folder, "engine"?: {...}, "apiLimit"?}'
 //   bindings: variables and secrets of the Worker; BACKEND_ORIGIN stands in for the container.
 //   egressPort: there, what a container sends to http://d1.internal is answered by the Worker's own outbound handler.
 //   engine: {"socket", "image", "sidecarImage"}: a container engine with Docker's API runs the container.
 // The variable WRANGLER_REGISTRY_PATH names the folder where other local Workers and Pages projects find this one by name.
 // Prints "ready" when it answers. Then each line of standard input is one command, each line printed its answer:
-//   {"put": [{"key", "base64": data, "type": content type}]}, {"delete": key}. SIGTERM ends it.
+//   {"put": [{"key", "base64": data, "type": content type}]}, {"delete": key},
+//   {"fetch": address, "method", "headers", "body"} (a request to that address, as a service binding passes it on).
+// SIGTERM ends it.
 
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 
-const { port, egressPort, bindings, persist, engine } = JSON.parse(process.argv[2]);
+const { port, egressPort, bindings, persist, engine, apiLimit } = JSON.parse(process.argv[2]);
 const COMPATIBILITY_DATE = "2026-04-01";
 
 const bundled = await build({
@@ -40,7 +42,7 @@ const studio = {
   r2Buckets: { PICTURES: "studio" },
   ratelimits: {
     ACCESS_LIMIT: { simple: { limit: 10, period: 60 } },
-    API_LIMIT: { simple: { limit: 3000, period: 60 } },
+    API_LIMIT: { simple: { limit: apiLimit ?? 3000, period: 60 } },
   },
 };
 
@@ -87,6 +89,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   if ("put" in command) {
     await Promise.all(command.put.map(({ key, base64, type }) =>
       bucket.put(key, Uint8Array.from(Buffer.from(base64, "base64")), { httpMetadata: { contentType: type } })));
+  } else if ("fetch" in command) {
+    const { method, headers, body } = command;
+    const answer = await miniflare.dispatchFetch(command.fetch, { method, headers, body, redirect: "manual" });
+    console.log(JSON.stringify({ status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() }));
+    continue;
   } else {
     await bucket.delete(command.delete);
   }

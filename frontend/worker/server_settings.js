@@ -7,6 +7,7 @@ const KEPT_HERE = ["ACCESS_TOKEN", "ALLOWED_ORIGINS", "BACKEND_ORIGIN", "INSTANC
 export function serverEnvironment(env, port) {
   const isMeant = ([name, value]) => typeof value === "string" && value !== "" && !KEPT_HERE.includes(name);
   return {
+    INVOKEAI_LOG_FORMAT: "json",
     ...Object.fromEntries(Object.entries(env).filter(isMeant)),
     INVOKEAI_HOST: "0.0.0.0",
     INVOKEAI_PORT: String(port),

@@ -30,6 +30,7 @@ class CloudWorker:
         bindings: more variables and secrets of the Worker; None as value takes one away.
         port: where it listens; None takes a free port.
         engine: what runs the container.
+        api_limit: most calls to the server a minute and address; None for the limit of the deployment.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class CloudWorker:
         bindings: dict[str, str | None] | None = None,
         port: int | None = None,
         engine: ProcessEngine | None = None,
+        api_limit: int | None = None,
     ) -> None:
         install_node_packages()
         self.port = port or free_port()
@@ -48,6 +50,7 @@ class CloudWorker:
         values = {"ACCESS_TOKEN": ACCESS_TOKEN, "BACKEND_ORIGIN": backend_origin, **(bindings or {})}
         given = {name: value for name, value in values.items() if value is not None}
         options: dict[str, Any] = {"port": self.port, "egressPort": egress_port, "bindings": given}
+        options["apiLimit"] = api_limit
         if engine is not None:
             options["engine"] = {"socket": str(engine.socket), "image": IMAGE, "sidecarImage": SIDECAR_IMAGE}
         command = [str(shutil.which("node")), "worker/serve_worker.mjs", json.dumps(options)]
@@ -68,6 +71,13 @@ class CloudWorker:
     def delete(self, key: str) -> None:
         """Delete an object from the Worker's bucket."""
         self._command({"delete": key})
+
+    def dispatch(self, address: str, method: str = "GET", **parts: Any) -> dict[str, Any]:
+        """Status, headers and body of the answer to a request at any address, as a service binding passes it on."""
+        self._say({"fetch": address, "method": method, **parts})
+        assert self._process.stdout is not None
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
 
     async def copy_bucket(self, source: S3Settings) -> int:
         """Put every object of the server's bucket into the Worker's, which in production are one; how many."""
@@ -102,10 +112,13 @@ class CloudWorker:
         self._process.wait(timeout=20)
 
     def _command(self, command: dict[str, Any]) -> None:
+        self._say(command)
+        self._expect("done")
+
+    def _say(self, command: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        self._expect("done")
 
     def _expect(self, line: str) -> None:
         assert self._process.stdout is not None

@@ -80,6 +80,7 @@ async def test_the_page_asks_for_the_token_and_leads_to_the_studio(http: aiohttp
     assert (await http.get("/api/v1/app/version", headers=signed_in)).status == 200
     session = await (await http.get("/access/session", headers=signed_in)).json()
     assert session["user"] == "system"
+    assert "Sign out" in await (await http.get("/access", headers=signed_in)).text()
 
     left = await http.post("/access/leave", headers=signed_in, allow_redirects=False)
     assert (left.status, left.headers["location"]) == (303, "/access") and "Max-Age=0" in left.headers["set-cookie"]
@@ -213,6 +214,42 @@ async def test_the_servers_answers_leave_with_security_headers(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert answer.headers["referrer-policy"] == "same-origin"
+
+
+def test_over_https_the_cookie_belongs_to_this_host_alone(worker: CloudWorker, origin: RecordingOrigin) -> None:
+    studio = "https://studio.example"
+    own = {"origin": studio}
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    signed_in = worker.dispatch(f"{studio}/access", "POST", headers=own | form, body=f"token={ACCESS_TOKEN}")
+    assert signed_in["status"] == 303 and signed_in["headers"]["strict-transport-security"]
+    cookie = signed_in["headers"]["set-cookie"].split("; ")
+    assert cookie[0].startswith("__Host-studio=v1.") and {"Secure", "HttpOnly", "Path=/"} <= set(cookie)
+    visit = {"cookie": cookie[0], "cf-ray": "8a1b-FRA"}
+    assert worker.dispatch(f"{studio}/api/v1/boards/", "POST", headers=visit | own)["status"] == 200
+    received = origin.requests[-1].headers
+    assert (received["x-forwarded-proto"], received["x-forwarded-host"]) == ("https", "studio.example")
+    assert received["x-request-id"] == "8a1b-FRA" and "cookie" not in received
+    for elsewhere in ("http://studio.example", "https://evil.example", "https://studio.example.evil.example"):
+        refused = worker.dispatch(f"{studio}/api/v1/boards/", "POST", headers=visit | {"origin": elsewhere})
+        assert refused["status"] == 403, elsewhere
+    plain = {"cookie": cookie[0].removeprefix("__Host-")}
+    assert worker.dispatch(f"{studio}/access/session", headers=plain)["status"] == 401
+
+
+async def test_the_server_is_not_overrun_and_pictures_do_not_count(origin: RecordingOrigin) -> None:
+    worker = CloudWorker(origin.base_url, {"ALLOWED_ORIGINS": "https://other.example"}, api_limit=5)
+    worker.put("images/a.png", b"a picture")
+    try:
+        headers = {"cookie": worker.sign_in()["cookie"], "origin": "https://other.example"}
+        async with aiohttp.ClientSession(worker.base_url, headers=headers) as http:
+            for _ in range(20):
+                assert (await http.get("/api/v1/images/i/a.png/full")).status == 200
+            answers = [(await http.post("/api/v1/boards/")).status for _ in range(12)]
+        assert answers.count(200) in range(1, 11) and set(answers) == {200, 429}
+        assert len(origin.requests) == answers.count(200)
+        assert ACCESS_TOKEN not in worker.log_text()
+    finally:
+        worker.stop()
 
 
 async def test_a_304_leaves_the_headers_of_what_the_browser_has(http: aiohttp.ClientSession) -> None:

@@ -1,5 +1,6 @@
 """The container's life under the Worker: woken by requests, kept awake by work, put to sleep, brought back."""
 
+import asyncio
 import json
 import time
 import urllib.request
@@ -123,6 +124,13 @@ async def test_it_comes_back_to_its_work_when_its_host_is_lost(
     wait_until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'completed'") != [], engine)
     wait_until(lambda: not engine.is_running(), engine)
     assert engine.starts == 2
+
+
+async def test_a_whole_page_of_requests_wakes_one_container(worker: CloudWorker, engine: ProcessEngine) -> None:
+    async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+        answers = await asyncio.gather(*(http.get("/api/v1/boards/?all=true") for _ in range(40)))
+    assert {answer.status for answer in answers} == {200}
+    assert engine.starts == 1
 
 
 async def test_a_socket_reaches_it_and_keeps_it_awake(worker: CloudWorker, engine: ProcessEngine) -> None:
