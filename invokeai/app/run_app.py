@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import uvicorn
 
+    from invokeai.app.api.health import Application
     from invokeai.app.api.static_files import StaticSite
     from invokeai.app.services.config.config import AppConfig
 
@@ -119,11 +120,15 @@ def serve(config: "AppConfig", listener: socket.socket) -> int:
 
     from invokeai.app.api.health import StartGate
     from invokeai.app.api.request_log import RequestLog
-    from invokeai.app.api_app import create_app
 
-    site = web_ui(config)
-    app = create_app(config)
-    app.router.default = site
+    def build() -> "Application":
+        from invokeai.app.api_app import create_app
+
+        site = web_ui(config)
+        app = create_app(config)
+        app.router.default = site
+        return app, lambda: app.state.services
+
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     exit_code = 0
@@ -138,7 +143,7 @@ def serve(config: "AppConfig", listener: socket.socket) -> int:
             exit_code = EXIT_START_FAILED
             server.should_exit = True
 
-    gate = StartGate(app, lambda: app.state.services, started)
+    gate = StartGate(build, started)
     settings = uvicorn.Config(
         RequestLog(gate) if config.log_format == "json" else gate,
         loop="uvloop" if sys.platform != "win32" else "asyncio",

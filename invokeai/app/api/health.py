@@ -1,7 +1,8 @@
 """`/healthz` and `/readyz`, and the start behind an open door.
 
-The server listens before its services are built: `/healthz` answers from the first moment, every other request is held
-until the start is through, and none is served by half a studio. A start that fails is told once, in one sentence.
+The server listens before the application is even imported: `/healthz` answers from the first moment, every other
+request is held until the start is through, and none is served by half a studio. A start that fails is told once, in
+one sentence.
 """
 
 import asyncio
@@ -27,18 +28,22 @@ KNOWN_FAULTS = (ConfigurationError, DatabaseError, ServiceError, OSError)
 """What a user can mend: told in a sentence, without a traceback."""
 
 
+Application = tuple[ASGIApp, Callable[[], "Services"]]
+"""The application, whose lifespan builds the services, and how to have them once it has started."""
+
+
 class StartGate:
     """Around the whole application.
 
     Args:
-        app: the application; its lifespan builds the services.
-        services: the services, once the application has started.
+        build: makes the application; called once, in a thread.
         started: called once, with whether the start succeeded.
     """
 
-    def __init__(self, app: ASGIApp, services: Callable[[], "Services"], started: Callable[[bool], None]) -> None:
-        self._app = app
-        self._services = services
+    def __init__(self, build: Callable[[], Application], started: Callable[[bool], None]) -> None:
+        self._build = build
+        self._app: ASGIApp = _refuse
+        self._services: Callable[[], Services]
         self._started = started
         self._is_through = asyncio.Event()
         self._is_up = False
@@ -57,9 +62,6 @@ class StartGate:
                 return
         if not self._is_up:
             await self._is_through.wait()
-            if not self._is_up:
-                await _refuse(scope, send)
-                return
         await self._app(scope, receive, send)
 
     # Life
@@ -83,12 +85,13 @@ class StartGate:
         async def heard(message: Message) -> None:
             nonlocal ended
             if message["type"] == "lifespan.startup.complete":
-                self._is_up = True
+                self._app, self._is_up = app, True
                 self._through()
             ended = ended and message["type"] != "lifespan.shutdown.failed"
 
         try:
-            await self._app(scope, receive, heard)
+            app, self._services = await asyncio.to_thread(self._build)
+            await app(scope, receive, heard)
         except KNOWN_FAULTS as error:
             logger.error("The %s failed: %s", "end" if self._is_up else "start", error)
             ended = not self._is_up
@@ -137,7 +140,7 @@ async def _sentence(call: Awaitable[Any], name: str) -> str:
     return "ok"
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _refuse(scope: Scope, _: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1012})
     else:

@@ -75,7 +75,7 @@ def client_of(gate: StartGate) -> httpx.AsyncClient:
 
 async def test_a_server_that_starts_says_that_it_lives_and_holds_every_other_request() -> None:
     app, started = SlowApp(), list[bool]()
-    gate = StartGate(app, lambda: SimpleNamespace(), started.append)
+    gate = StartGate(lambda: (app, lambda: SimpleNamespace()), started.append)
     async with living(gate) as told, client_of(gate) as client:
         assert told == ["lifespan.startup.complete"]
         assert (await client.get("/healthz")).json() == {"status": "starting"}
@@ -95,7 +95,7 @@ async def test_a_server_that_starts_says_that_it_lives_and_holds_every_other_req
 @pytest.mark.parametrize("fault", [ConfigurationError("The setting x is wrong."), RuntimeError("a bug")])
 async def test_a_start_that_fails_lets_go_of_those_who_wait(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
     app, started = SlowApp(fault), list[bool]()
-    gate = StartGate(app, lambda: SimpleNamespace(), started.append)
+    gate = StartGate(lambda: (app, lambda: SimpleNamespace()), started.append)
     async with living(gate) as told, client_of(gate) as client:
         held = asyncio.create_task(client.get("/api/1"))
         await asyncio.sleep(0)
