@@ -1,0 +1,175 @@
+"""DashScope: errors inside 200, sizes with an asterisk, switches set on purpose, storage that is its own."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai.app.services.image_providers.http_answer import HttpAnswer
+from invokeai.app.services.image_providers.picture_addresses import UnsafePicture
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    ProviderAuthError,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from invokeai.app.services.image_providers.providers.alibabacloud import AlibabaCloudImageService, _addresses
+from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
+from tests.app.services.image_providers.provider_cases.alibabacloud import CASE
+from tests.simulators.alibabacloud import AlibabaCloudSimulator
+from tests.simulators.simulator import Fault
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[CloudBench]:
+    async with cloud_bench(CASE, tmp_path) as bench:
+        yield bench
+
+
+def service_of(bench: CloudBench) -> AlibabaCloudSimulator:
+    assert isinstance(bench.simulator, AlibabaCloudSimulator)
+    return bench.simulator
+
+
+async def test_switches_that_a_user_does_not_see_are_set_on_purpose(bench: CloudBench) -> None:
+    await bench.generate(bench.request(width=1328, height=800, seed=2**32 - 1, negative_prompt="fog", num_images=2))
+    assert bench.simulator.ledger[0].request == {
+        "size": "1328*800",
+        "seed": 2**31 - 1,
+        "prompt_extend": False,
+        "n": 2,
+        "negative_prompt": "fog",
+        "watermark": False,
+    }
+
+
+async def test_they_can_be_asked_for(bench: CloudBench) -> None:
+    await bench.generate(bench.request(options={"prompt_extend": True, "watermark": True}))
+    sent = bench.simulator.ledger[0].request
+    assert sent["prompt_extend"] is True and sent["watermark"] is True
+
+
+async def test_a_model_without_them_gets_none_and_says_so(bench: CloudBench) -> None:
+    with pytest.raises(ProviderBadRequest, match="without watermark"):
+        await bench.generate(bench.request(model_id="z-image-turbo", options={"watermark": True}))
+    await bench.generate(bench.request(model_id="z-image-turbo", seed=7))
+    assert bench.simulator.ledger[0].request == {"size": "1024*1024", "seed": 7, "prompt_extend": False}
+
+
+async def test_edits_send_pictures_before_the_words(bench: CloudBench) -> None:
+    await bench.generate(bench.request("img2img", init_image=scene(64, 64), reference_images=(scene(48, 48),)))
+    content = service_of(bench).sent[0].input.messages[0].content
+    assert [part.image is not None for part in content] == [True, True, False]
+    assert content[-1].text == "a red fox in the snow"
+
+
+@pytest.mark.parametrize("in_200", [False, True])
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        ("no money", ProviderQuotaExhausted),
+        ("refused prompt", ProviderRefused),
+        ("refused output", ProviderRefused),
+        ("server error", ProviderUnavailable),
+    ],
+)
+async def test_an_error_is_one_whatever_the_status(
+    bench: CloudBench, in_200: bool, trouble: str, error: type[ProviderError]
+) -> None:
+    service_of(bench).errors_in_200 = in_200
+    bench.simulator.faults = [Fault("trouble", trouble)]  # type: ignore[arg-type]
+    with pytest.raises(error) as failure:
+        await bench.generate()
+    assert bench.simulator.paid_requests == 1 and not bench.simulator.ledger
+    if isinstance(failure.value, ProviderRefused):
+        assert failure.value.stage == ("output" if trouble == "refused output" else "prompt")
+
+
+async def test_throttling_inside_200_is_waited_for(bench: CloudBench) -> None:
+    service_of(bench).errors_in_200 = True
+    bench.simulator.faults = [Fault("trouble", "rate limited", retry_after=0.01)]
+    assert len((await bench.generate()).images) == 1
+    assert bench.simulator.paid_requests == 2 and len(bench.simulator.ledger) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (401, "InvalidApiKey", ProviderAuthError),
+        (403, "Model.AccessDenied", ProviderAuthError),
+        (403, "AllocationQuota.FreeTierOnly", ProviderQuotaExhausted),
+        (429, "Throttling", ProviderRateLimited),
+        (400, "InvalidParameter.DataInspection", ProviderRefused),
+        (400, "data_inspection_failed", ProviderRefused),
+        (400, "InvalidURL", ProviderBadRequest),
+        (404, "ModelNotFound", ProviderBadRequest),
+        (502, "", OutcomeUnknown),
+    ],
+)
+def test_codes_decide(status: int, code: str, error: type[ProviderError]) -> None:
+    body = f'{{"code": "{code}", "message": "Words."}}'.encode()
+    failure = AlibabaCloudImageService().failure_of(HttpAnswer(status, {}, body))
+    assert type(failure) is error and failure.provider_code == (code or None)
+
+
+async def test_cost_follows_the_number_of_pictures(bench: CloudBench) -> None:
+    result = await bench.generate(bench.request(model_id="qwen-image-2.0-pro", num_images=3))
+    assert Decimal(result.cost.amount or 0) == bench.simulator.ledger[0].amount == Decimal("0.225")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 256, "height": 256}, "512×512 to 2048×2048"),
+        ({"width": 4096, "height": 2048}, "512×512 to 2048×2048"),
+        ({"negative_prompt": "x" * 501}, "at most 500 characters"),
+        ({"reference_images": (scene(8, 8),) * 4}, "at most 3 reference images"),
+    ],
+)
+async def test_what_it_cannot_do_is_refused_before_anything_is_sent(
+    bench: CloudBench, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request(**changes))
+    assert not bench.simulator.seen
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        (None, "https://dashscope-intl.aliyuncs.com"),
+        ("https://dashscope.aliyuncs.com/api/v1/", "https://dashscope.aliyuncs.com"),
+        ("https://abc.ap-southeast-1.maas.aliyuncs.com", "https://abc.ap-southeast-1.maas.aliyuncs.com"),
+        ("https://dashscope-us.aliyuncs.com/compatible-mode/v1", "https://dashscope-us.aliyuncs.com"),
+    ],
+)
+def test_a_region_is_a_base_url(base: str | None, url: str) -> None:
+    assert AlibabaCloudImageService(lambda: ProviderCredentials("k", base)).base_url() == url
+
+
+def test_only_its_own_storage_is_trusted() -> None:
+    provider = AlibabaCloudImageService()
+    provider.check_result_address("https://dashscope-result-sgp.oss-ap-southeast-1.aliyuncs.com/a.png?Expires=1")
+    for host in ("somebody.oss-cn-beijing.aliyuncs.com", "dashscope.example.org", "dashscope-aliyuncs.com"):
+        with pytest.raises(UnsafePicture):
+            provider.check_result_address(f"https://{host}/a.png")
+
+
+def test_its_own_storage_is_fetched_over_tls() -> None:
+    picture = {"image": "http://dashscope-result-sgp.oss-ap-southeast-1.aliyuncs.com/a.png"}
+    answer = {"output": {"choices": [{"message": {"content": [picture, {"text": "a thought"}]}}]}}
+    assert _addresses(answer) == ["https://dashscope-result-sgp.oss-ap-southeast-1.aliyuncs.com/a.png"]
+
+
+def test_later_models_can_be_named_without_inventing_their_price() -> None:
+    provider = AlibabaCloudImageService()
+    dated, later = provider.custom_model("qwen-image-2.0-2026-03-03"), provider.custom_model("qwen-image-3.0-pro")
+    assert dated and dated.price_per_image == "0.035" and later and later.price_per_image is None
+    assert provider.custom_model("wan2.7-t2i") is None
