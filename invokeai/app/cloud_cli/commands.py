@@ -106,8 +106,9 @@ async def _move_library(options: argparse.Namespace) -> int:
         _say(f"{report.kept:,} are there in another version, which was kept.")
     if report.without_file:
         _say(f"{report.without_file:,} pictures have no file in the source either.")
-    for fault in report.faults:
-        print(fault, file=sys.stderr)  # noqa: T201
+    if report.waiting:
+        _say(f"{report.waiting:,} items of the queue wait in both now: go on with one of the two studios only.")
+    _list("faults", report.faults)
     return EXIT_UNFINISHED if report.faults else 0
 
 
@@ -135,10 +136,15 @@ async def _import_root(options: argparse.Namespace) -> int:
         ("remarks", report.left_out),
         ("faults: run the same command again", report.faults),
     ):
-        if lines:
-            more = [f"… and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
-            print("\n  ".join([f"{len(lines):,} {title}:", *lines[:SHOWN], *more]), file=sys.stderr)  # noqa: T201
+        _list(title, lines)
     return EXIT_UNFINISHED if report.faults else 0
+
+
+def _list(title: str, lines: list[str]) -> None:
+    """The first of the lines on standard error, if there are any."""
+    if lines:
+        more = [f"… and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
+        print("\n  ".join([f"{len(lines):,} {title}:", *lines[:SHOWN], *more]), file=sys.stderr)  # noqa: T201
 
 
 def _say(text: str) -> None:

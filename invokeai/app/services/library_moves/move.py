@@ -37,12 +37,13 @@ _CONTENT = {
     "style presets": "style_presets WHERE type = 'user'",
 }
 """What a studio that was only started has none of."""
+_WAITING = "SELECT count(*) AS items FROM session_queue WHERE status IN ('pending', 'in_progress', 'waiting')"
 
 
 @dataclass(slots=True)
 class MoveReport:
     """What a run did. `kept` counts what the target has in another version and keeps; `without_file`
-    counts pictures whose file the source lost; `faults` are sentences."""
+    counts pictures whose file the source lost; `waiting` items of the queue are now in both; `faults` are sentences."""
 
     files: int = 0
     rows: int = 0
@@ -50,6 +51,7 @@ class MoveReport:
     rows_written: int = 0
     kept: int = 0
     without_file: int = 0
+    waiting: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -93,10 +95,14 @@ class LibraryMove:
         if self._writes:
             await self._copy_files(sizes, there)
             await self._copy_rows(moved)
+            if moved and not self._adds:
+                await tables.copy_sequences(self._source.database, self._target.database, moved)
         await self._check_files(sizes)
         await self._check_rows(moved, sizes.keys())
-        if self._moves_rows and not self._adds and not self._report.faults:
-            await self._target.database.batch([self._mark(DONE)])
+        if self._moves_rows and not self._adds:
+            self._report.waiting = int((await self._source.database.fetch(_WAITING))[0]["items"] or 0)
+            if not self._report.faults:
+                await self._target.database.batch([self._mark(DONE)])
         return self._report
 
     async def _claim(self, keys: Iterable[str], there: Iterable[str]) -> bool:

@@ -147,6 +147,27 @@ async def write_rows(database: Database, table: Table, rows: Sequence[Row], *, r
     return results[0].rowcount
 
 
+async def copy_sequences(source: Database, target: Database, moved: Sequence[Table]) -> None:
+    """Let numbers that the source gave to rows which are gone be given to no other row. Two round trips."""
+    names = orjson.dumps([table.name for table in moved]).decode()
+    found = await source.fetch(
+        "SELECT name, seq FROM sqlite_sequence WHERE name IN (SELECT value FROM json_each(?))", names
+    )
+    statements = []
+    for row in found:
+        name, number = row["name"], row["seq"]
+        statements += [
+            Statement("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (number, name)),
+            Statement(
+                "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 "
+                "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+                (name, number),
+            ),
+        ]
+    if statements:
+        await target.batch(statements)
+
+
 def _on_conflict(table: Table, replace: bool) -> str:
     changed = [column for column in table.columns if column not in table.key]
     if not replace or not changed:

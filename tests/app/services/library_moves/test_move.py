@@ -37,6 +37,31 @@ async def test_a_copy_is_the_same_library(new_library: NewLibrary, one: str, oth
     images.close()
 
 
+@pytest.mark.parametrize(("one", "other"), [("disk", "cloud"), ("cloud", "disk")])
+async def test_a_number_that_was_given_is_never_given_again(new_library: NewLibrary, one: str, other: str) -> None:
+    source, target = new_library(one), new_library(other)
+    await fill(source, pictures=1)
+    insert = (
+        "INSERT INTO session_queue (queue_id, batch_id, session_id, user_id, priority, field_values, created_at, "
+        "updated_at) VALUES ('default', 'q1', ?, 'system', 0, '[]', '2026-01-01', '2026-01-01') RETURNING item_id"
+    )
+    for number in range(3):
+        await source.database.fetch(insert, f"s{number}")
+    await source.database.execute("DELETE FROM session_queue WHERE item_id > 8")
+    report = await move(source, target)
+    assert (report.faults, report.waiting) == ([], 1)
+    assert (await target.database.fetch(insert, "next"))[0]["item_id"] == 11
+
+
+async def test_a_queue_that_was_emptied_keeps_its_number(new_library: NewLibrary) -> None:
+    source, target = new_library("disk"), new_library("disk")
+    await fill(source, pictures=1)
+    await source.database.execute("DELETE FROM session_queue")
+    assert (await move(source, target)).faults == []
+    numbers = await target.database.fetch("SELECT seq FROM sqlite_sequence WHERE name = 'session_queue'")
+    assert [row["seq"] for row in numbers] == [7]
+
+
 async def test_many_rows_go_in_pages(new_library: NewLibrary) -> None:
     source, target = new_library("disk"), new_library("cloud")
     await source.database.migrate()

@@ -92,6 +92,29 @@ async def test_what_waits_in_the_log_of_the_database_comes_too(new_library: NewL
     assert state_of(crashed) == before
 
 
+@pytest.mark.parametrize("writes", [1, 100])
+async def test_a_database_is_copied_while_nobody_writes(
+    new_library: NewLibrary, root: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    copyfile, names = shutil.copyfile, iter(f"Name {number}" for number in range(writes))
+
+    def copy_and_write(source: Path, target: Path) -> None:
+        copyfile(source, target)
+        if name := next(names, ""):
+            with changed(root) as connection:
+                connection.execute("UPDATE boards SET board_name = ?", (name,))
+
+    monkeypatch.setattr(shutil, "copyfile", copy_and_write)
+    if writes > 1:
+        with pytest.raises(Conflict, match="stop InvokeAI and try again"):
+            UpstreamRoot(root)
+        return
+    library = new_library("disk")
+    await bring(root, library)
+    boards = await library.database.fetch("SELECT DISTINCT board_name FROM boards")
+    assert [row["board_name"] for row in boards] == ["Name 0"]
+
+
 async def test_an_import_stopped_at_any_write_is_finished_by_the_next(new_library: NewLibrary, root: Path) -> None:
     whole = new_library("disk")
     await bring(root, whole)
