@@ -8,7 +8,7 @@ const NOT_THERE = "The studio cannot be reached right now; try again in a few se
 /** @param {URL} url the request's own address, or another one on the same host */
 export async function passOn(request, url, env) {
   try {
-    return explained(await backEnd(request, url, env));
+    return explained(atThisHost(await backEnd(request, url, env), url, env));
   } catch (error) {
     console.error("The back end cannot be reached:", error);
     return notThere(502);
@@ -47,6 +47,15 @@ function under(origin, url) {
   target.pathname = url.pathname;
   target.search = url.search;
   return target;
+}
+
+/** A redirect of the development server within itself leads to where the visitor is. */
+function atThisHost(answer, url, env) {
+  const location = answer.headers.get("location");
+  if (!env.BACKEND_ORIGIN || !location?.startsWith(`${new URL(env.BACKEND_ORIGIN).origin}/`)) return answer;
+  const moved = new Response(answer.body, answer);
+  moved.headers.set("location", url.origin + location.slice(new URL(env.BACKEND_ORIGIN).origin.length));
+  return moved;
 }
 
 /** Cloudflare tells of a dead origin or Worker as a page or as plain text, which the back end never does. */
