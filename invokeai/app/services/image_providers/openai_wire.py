@@ -59,6 +59,8 @@ class OpenAiWireProvider(HttpImageProvider):
                 pictures.append(await self.fetch_picture(item["url"]))
             else:
                 faults.append(item.get("error") or {})
+        if not pictures and not faults and error_in(values):
+            raise self.failure_of(answer)
         if not pictures:
             raise self._nothing_in(answer, faults)
         used = str(values.get("model") or receipt.model_id)

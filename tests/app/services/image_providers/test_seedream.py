@@ -1,0 +1,196 @@
+"""Seedream: named and exact sizes, switches set on purpose, fields that some models refuse, errors inside 200."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai.app.services.image_providers.http_answer import HttpAnswer
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    ProviderAuthError,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from invokeai.app.services.image_providers.providers.seedream import SeedreamImageService
+from invokeai.app.services.image_providers.seedream_models import MODELS
+from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
+from tests.app.services.image_providers.provider_cases.seedream import CASE
+from tests.simulators.seedream import SOLD, SeedreamSimulator
+
+FLASH, PRO, OLD = "dola-seedream-5-0-flash-260915", "dola-seedream-5-0-pro-260628", "seedream-4-0-250828"
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[CloudBench]:
+    async with cloud_bench(CASE, tmp_path) as bench:
+        yield bench
+
+
+def service_of(bench: CloudBench) -> SeedreamSimulator:
+    assert isinstance(bench.simulator, SeedreamSimulator)
+    return bench.simulator
+
+
+async def test_the_mark_is_off_and_said_so(bench: CloudBench) -> None:
+    await bench.generate(bench.request(options={}))
+    sent = bench.simulator.ledger[0].request
+    assert sent["watermark"] is False and "optimize_prompt_options" not in sent
+    assert sent["sequential_image_generation"] == "disabled" and sent["output_format"] == "png"
+
+
+async def test_the_nodes_options_are_honoured(bench: CloudBench) -> None:
+    await bench.generate(bench.request(options={"watermark": True, "optimize_prompt": True}))
+    sent = bench.simulator.ledger[0].request
+    assert sent["watermark"] is True and sent["optimize_prompt_options"] == {"mode": "standard"}
+
+
+@pytest.mark.parametrize(("model_id", "kind"), [(FLASH, "png"), (OLD, "jpeg")])
+async def test_fields_that_a_model_refuses_are_left_out(bench: CloudBench, model_id: str, kind: str) -> None:
+    await bench.generate(bench.request(model_id=model_id))
+    sent = bench.simulator.ledger[0].request
+    assert ("sequential_image_generation" in sent) == (model_id == OLD)
+    assert service_of(bench).formats == [kind]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"width": 2304, "height": 1728, "image_size": "2K"}, "2304x1728"),
+        ({"width": 1024, "height": 1024, "image_size": "2K"}, "2K"),
+        ({"width": 2000, "height": 1900}, "2000x1900"),
+    ],
+)
+async def test_sizes_are_exact_where_they_are_known_and_named_otherwise(
+    bench: CloudBench, asked: dict[str, Any], sent: str
+) -> None:
+    await bench.generate(bench.request(**asked))
+    assert bench.simulator.ledger[0].request["size"] == sent
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 1024, "height": 1024}, "it makes from 3,686,400 to 10,404,496 pixels in all, not 1024×1024"),
+        ({"width": 4096, "height": 4096}, "pixels in all"),
+        ({"image_size": "4K"}, "its sizes are 2K, 3K, not 4K"),
+        ({"mode": "img2img", "reference_images": (scene(16, 16),) * 14}, "at most 14 pictures"),
+        ({"reference_images": (scene(16, 16),) * 15}, "at most 14 reference images"),
+        ({"seed": 1}, "takes no seed"),
+        ({"negative_prompt": "fog"}, "takes no negative prompt"),
+    ],
+)
+async def test_what_it_cannot_do_is_refused_before_anything_is_sent(
+    bench: CloudBench, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request(**changes))
+    assert not bench.simulator.seen
+
+
+async def test_every_size_that_the_ui_offers_is_one_that_the_model_makes() -> None:
+    for model in MODELS:
+        sold = SOLD[model.model_id]
+        presets = model.capabilities.resolution_presets or []
+        assert {preset.image_size for preset in presets} == set(model.words) == set(sold.words)
+        for preset in presets:
+            assert sold.least <= preset.width * preset.height <= sold.most, preset
+        first = presets[0]
+        usual = model.default_settings
+        assert (usual.width, usual.height) == (first.width, first.height)
+
+
+async def test_fourteen_pictures_go_along(bench: CloudBench) -> None:
+    references = tuple(scene(16 + n, 16) for n in range(13))
+    result = await bench.generate(bench.request("img2img", reference_images=references))
+    assert len(result.images) == 1
+
+
+async def test_cost_counts_input_pictures_where_they_cost_something(bench: CloudBench) -> None:
+    request = bench.request(model_id=PRO, reference_images=(scene(16, 16),) * 3)
+    (estimate,) = bench.manager.estimate(request)
+    result = await bench.generate(request)
+    assert estimate is not None
+    assert Decimal(result.cost.amount or 0) == Decimal(estimate.amount or 0) == bench.simulator.ledger[0].amount
+    assert result.cost.amount == "0.096"
+
+
+@pytest.mark.parametrize("where", ["item_error", "whole_error"])
+async def test_a_refused_picture_inside_200_is_a_refusal(bench: CloudBench, where: str) -> None:
+    error = {"code": "OutputImageSensitiveContentDetected", "message": "The output image is sensitive."}
+    setattr(service_of(bench), where, error)
+    with pytest.raises(ProviderRefused, match="The output image is sensitive") as refusal:
+        await bench.generate()
+    assert refusal.value.stage == "output" and (await bench.receipt_row())["state"] == "refused"
+    with pytest.raises(ProviderRefused):
+        await bench.generate()
+    assert bench.simulator.paid_requests == 1
+
+
+async def test_a_failed_picture_inside_200_that_is_not_counted_costs_nothing(bench: CloudBench) -> None:
+    service_of(bench).item_error = {"code": "InternalServiceError", "message": "The worker died."}
+    with pytest.raises(ProviderUnavailable, match="The worker died"):
+        await bench.generate()
+    assert bench.simulator.paid_requests == 1 and (await bench.receipt_row())["state"] == "failed"
+
+
+async def test_another_model_than_asked_for_is_said(bench: CloudBench) -> None:
+    service_of(bench).reports = "seedream-5-0-lite-270101"
+    result = await bench.generate()
+    assert result.model_id == "seedream-5-0-lite-270101" and "used seedream-5-0-lite-270101" in (result.note or "")
+    assert result.cost.amount == "0.035"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "stage"),
+    [
+        (400, "InputTextSensitiveContentDetected", ProviderRefused, "prompt"),
+        (400, "InputImageSensitiveContentDetected.PrivacyInformation", ProviderRefused, "input_image"),
+        (400, "OutputImageSensitiveContentDetected.PolicyViolation", ProviderRefused, "output"),
+        (400, "InvalidParameter", ProviderBadRequest, None),
+        (401, "AuthenticationError", ProviderAuthError, None),
+        (403, "AccountOverdueError", ProviderQuotaExhausted, None),
+        (429, "SetLimitExceeded", ProviderQuotaExhausted, None),
+        (429, "ServerOverloaded", ProviderRateLimited, None),
+        (404, "ModelNotOpen", ProviderBadRequest, None),
+        (500, "InternalServiceError", OutcomeUnknown, None),
+    ],
+)
+def test_codes_decide(status: int, code: str, error: type[ProviderError], stage: str | None) -> None:
+    body = f'{{"error": {{"code": "{code}", "message": "Words.", "type": "X"}}}}'.encode()
+    failure = SeedreamImageService().failure_of(HttpAnswer(status, {}, body))
+    assert type(failure) is error and failure.provider_code == code and "Words." in str(failure)
+    assert getattr(failure, "stage", None) == stage
+
+
+def test_a_model_that_is_not_switched_on_says_where_it_is() -> None:
+    body = b'{"error": {"code": "ModelNotOpen", "message": "Not activated."}}'
+    assert "console.byteplus.com/ark" in str(SeedreamImageService().failure_of(HttpAnswer(404, {}, body)))
+
+
+def test_other_dates_regions_and_endpoints() -> None:
+    provider = SeedreamImageService()
+    lite, pro = provider.custom_model("doubao-seedream-5-0-lite-260128"), provider.custom_model("doubao-" + PRO[5:])
+    endpoint = provider.custom_model("ep-20261101-abcde")
+    assert lite and lite.price_per_image == "0.035" and pro and pro.price_per_image == "0.09"
+    assert endpoint and endpoint.price_per_image is None
+    assert provider.custom_model("seedance-2-0") is None
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        (None, "https://ark.ap-southeast.bytepluses.com/api/v3"),
+        ("https://ark.cn-beijing.volces.com", "https://ark.cn-beijing.volces.com/api/v3"),
+        ("https://ark.cn-beijing.volces.com/api/v3/", "https://ark.cn-beijing.volces.com/api/v3"),
+    ],
+)
+def test_a_region_is_a_base_url(base: str | None, url: str) -> None:
+    assert SeedreamImageService(lambda: ProviderCredentials("k", base)).base_url() == url
