@@ -19,11 +19,11 @@ from tests.studio_process import StudioProcess
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--cloud`: what can run on either runs on D1 and a bucket. `--histories`, `--socket-seconds`: more for the slow suite."""
+    """`--cloud`: what can run on either runs on D1 and a bucket. The others: larger numbers for the slow suite."""
     parser.addoption("--cloud", action="store_true", help="run services and API on D1 and an S3 server")
     parser.addoption("--outage-seconds", type=float, default=6, help="how long the object store is down (slow: 60)")
     parser.addoption("--histories", type=int, default=200, help="seeded histories of crashes and faults to walk")
-    parser.addoption("--socket-seconds", type=float, default=20, help="how long a socket through the deployment is held")
+    parser.addoption("--socket-seconds", type=float, default=20, help="how long a socket is held (slow: 120)")
 
 
 @pytest.fixture(scope="session", autouse=True)
