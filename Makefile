@@ -1,4 +1,5 @@
 # make run    the studio at http://127.0.0.1:9090
+# make test-image  the container: built, started and worked in 256 MiB (as root on Debian)
 # make test   everything that must hold before a change goes in
 # make frontend  the web UI as Cloudflare Pages serves it, in frontend/dist
 # make bench  the benchmark table, beside the real InvokeAI
@@ -7,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run ui frontend test lint bench clean
+.PHONY: run ui frontend test test-image lint bench clean
 
 run: .venv/installed ui
 	$(BIN)/invokeai-web $(ARGS)
@@ -23,6 +24,11 @@ frontend: .venv/installed
 test: lint .venv/tested-with ui
 	$(BIN)/pytest
 	$(BIN)/pytest --cloud tests/app/api tests/app/services/images tests/app/services/library_defaults tests/ui/test_generate.py
+
+# Debian, as root: apt-get install buildah podman runc debootstrap
+test-image: .venv/tested-with
+	sh container/base_image.sh
+	$(BIN)/pytest container
 
 lint: .venv/tested-with
 	$(BIN)/ruff check .
