@@ -24,6 +24,7 @@ export class Studio extends Container {
   returns = 0;
   visitors = 0;
   isPutToSleep = false;
+  isReturning = false;
 
   async fetch(request) {
     this.returns = 0;
@@ -46,13 +47,23 @@ export class Studio extends Container {
   }
 
   onStop() {
-    if (this.isPutToSleep || this.returns >= MOST_RETURNS) return;
-    this.returns += 1;
-    // afterwards: the alarm that tells of the end clears the alarms when it is through
-    this.ctx.waitUntil(
-      scheduler.wait(RETURN_MILLISECONDS).then(() => this.startAndWaitForPorts())
-        .catch((error) => console.error("The studio's server does not come back:", error)),
-    );
+    if (this.isPutToSleep) return console.log("The studio's server sleeps.");
+    // a start tells of the end before it, too
+    if (!this.isReturning) this.ctx.waitUntil(this.comeBack());
+  }
+
+  async comeBack() {
+    this.isReturning = true;
+    while (this.returns < MOST_RETURNS) {
+      this.returns += 1;
+      console.warn("The studio's server ended unasked; it comes back.");
+      // afterwards: the alarm that tells of the end clears the alarms when it is through
+      await scheduler.wait(RETURN_MILLISECONDS);
+      const isBack = await this.startAndWaitForPorts().then(() => true, () => false);
+      if (isBack) break;
+    }
+    this.isReturning = false;
+    if (!this.ctx.container.running) console.error("The studio's server keeps ending; it stays away until somebody comes.");
   }
 
   async hasWork() {

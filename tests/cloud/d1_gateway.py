@@ -11,11 +11,18 @@ FRONTEND = Path(__file__).parents[2] / "frontend"
 TOKEN = "gateway-test-token"
 
 
+_handed_out: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on now; never the same twice, as the first may not be in use yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _handed_out:
+            _handed_out.add(port)
+            return port
 
 
 def install_node_packages() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -56,6 +57,13 @@ class ProcessEngine:
     def is_running(self) -> bool:
         """Whether the container is awake."""
         return self._process is not None and self._process.returncode is None
+
+    def is_ready(self) -> bool:
+        """Whether the server in the container takes connections."""
+        if not self.is_running():
+            return False
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
 
     def log_text(self) -> str:
         """What the containers logged."""
@@ -134,6 +142,8 @@ class ProcessEngine:
         if wanted["Image"] == SIDECAR_IMAGE:
             self._sidecar = wanted
         else:
+            # whoever waits for the new one must not be told how the old one ended
+            self._process = None
             self.environments.append(dict(entry.partition("=")[::2] for entry in wanted.get("Env", [])))
         return web.json_response({"Id": "created", "Warnings": []}, status=201)
 

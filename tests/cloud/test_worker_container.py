@@ -63,10 +63,10 @@ def worker(engine: ProcessEngine, nodes: Path, s3_server: S3Server) -> Iterator[
     worker.stop()
 
 
-def wait_until(condition: Callable[[], bool], engine: ProcessEngine, seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], engine: ProcessEngine, worker: CloudWorker, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, engine.log_text()[-3000:]
+        assert time.monotonic() < end, engine.log_text()[-3000:] + worker.log_text()[-3000:]
         time.sleep(0.02)
 
 
@@ -89,8 +89,8 @@ async def test_requests_wake_it_and_it_falls_asleep_again(worker: CloudWorker, e
         assert address.startswith(f"{worker.base_url}/"), "the server must know under which address it is visited"
         assert (await http.get(address)).content_type == "image/png"
 
-        wait_until(lambda: not engine.is_running(), engine)
-        assert (engine.signals, engine.exit_codes) == (["SIGTERM"], [0])
+        wait_until(lambda: "server sleeps" in worker.log_text(), engine, worker)
+        assert (engine.signals, engine.exit_codes, engine.starts) == (["SIGTERM"], [0], 1)
         worker.put("thumbnails/sea.webp", b"a picture", "image/webp")
         assert await (await http.get("/api/v1/images/i/sea.png/thumbnail")).read() == b"a picture"
         assert engine.starts == 1, "a stored picture woke the container"
@@ -104,11 +104,11 @@ async def test_work_keeps_it_awake_without_any_visitor(worker: CloudWorker, engi
     await enqueue_gates(worker, 2)
     # each time it is asked whether it works, there is one connection more
     asked_from = engine.connections
-    wait_until(lambda: engine.connections >= asked_from + 2, engine)
+    wait_until(lambda: engine.connections >= asked_from + 2, engine, worker)
     assert engine.is_running() and engine.signals == []
 
     (nodes / "open").touch()
-    wait_until(lambda: not engine.is_running(), engine)
+    wait_until(lambda: not engine.is_running(), engine, worker)
     assert (engine.starts, engine.exit_codes) == (1, [0])
     assert (await status(worker))["queue"]["completed"] == 2
 
@@ -117,13 +117,27 @@ async def test_it_comes_back_to_its_work_when_its_host_is_lost(
     worker: CloudWorker, engine: ProcessEngine, nodes: Path
 ) -> None:
     await enqueue_gates(worker, 1)
-    wait_until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'in_progress'") != [], engine)
+    wait_until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'in_progress'") != [], engine, worker)
     engine.kill()
-    wait_until(lambda: engine.starts == 2 and engine.is_running(), engine)
+    wait_until(lambda: engine.starts == 2 and engine.is_running(), engine, worker)
     (nodes / "open").touch()
-    wait_until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'completed'") != [], engine)
-    wait_until(lambda: not engine.is_running(), engine)
+    wait_until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'completed'") != [], engine, worker)
+    wait_until(lambda: not engine.is_running(), engine, worker)
     assert engine.starts == 2
+
+
+async def test_a_server_that_cannot_stay_up_is_left_alone_after_a_while(
+    worker: CloudWorker, engine: ProcessEngine
+) -> None:
+    async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+        await http.get("/api/v1/app/version")
+    for starts in range(1, 5):
+        wait_until(lambda starts=starts: (engine.starts, engine.is_ready()) == (starts, True), engine, worker)
+        engine.kill()
+    wait_until(lambda: "stays away until somebody comes" in worker.log_text(), engine, worker)
+    assert engine.starts == 4
+    async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+        assert (await http.get("/api/v1/app/version")).status == 200
 
 
 async def test_a_whole_page_of_requests_wakes_one_container(worker: CloudWorker, engine: ProcessEngine) -> None:
@@ -139,7 +153,7 @@ async def test_a_socket_reaches_it_and_keeps_it_awake(worker: CloudWorker, engin
         async with http.ws_connect("/ws/socket.io/?EIO=4&transport=websocket") as socket:
             assert (await socket.receive_str(timeout=30)).startswith("0{")
             assert engine.is_running()
-        wait_until(lambda: not engine.is_running(), engine)
+        wait_until(lambda: not engine.is_running(), engine, worker)
     assert engine.exit_codes == [0]
 
 
