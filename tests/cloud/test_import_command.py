@@ -86,7 +86,8 @@ async def test_into_the_cloud_with_a_kill(
     add_pictures(upstream, 300)
     before = state_of(upstream)
     d1, s3 = d1_gateway.new_database(), s3_server.new_bucket()
-    settings = cloud_settings(d1, s3)
+    (tmp_path / "temporary").mkdir()  # a killed command leaves its copy of the database there
+    settings = {**cloud_settings(d1, s3), "TMPDIR": str(tmp_path / "temporary")}
     command = ["import", str(upstream), "--root", str(tmp_path / "studio")]
     killed_at(command, settings, r"pictures: .*\(50%\)")
     names = names_of(upstream)
