@@ -1,0 +1,165 @@
+"""The whole deployment but for the virtual machine: Chromium, Pages, Worker, the real server on D1 and a bucket.
+
+The Pages project and the Worker run on workerd and find each other by the service binding, as they do on Cloudflare.
+"""
+
+import io
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+from tests.cloud.cloud_worker import CloudDeployment
+from tests.cloud.deployed_page import DeployedPage, chromium, visitor
+from tests.cloud.held_socket import HeldSocket
+from tests.cloud.pages_site import PagesSite, build_frontend
+from tests.cloud.s3_server import S3Server
+from tests.ui.conftest import ARTIFACTS
+
+SIDE = 2650
+"""A picture of noise this wide and high takes more than 20 MiB."""
+WHILE_THE_SERVER_IS_AWAY = r"50[23]|WebSocket connection to|net::ERR|Gave up refetching|exception: Object"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iterator[CloudDeployment]:
+    """Worker and server, where the Pages project below finds them."""
+    folder = tmp_path_factory.mktemp("deployed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WRANGLER_REGISTRY_PATH", str(folder / "registry"))
+        deployment = CloudDeployment(folder, s3_server.new_bucket())
+    yield deployment
+    deployment.stop()
+
+
+@pytest.fixture(scope="module")
+def site(deployment: CloudDeployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagesSite]:
+    build_frontend()
+    registry = deployment.studio.root.parent / "registry"
+    site = PagesSite(tmp_path_factory.mktemp("pages"), registry=registry)
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def held_socket(site: PagesSite) -> Iterator[HeldSocket]:
+    """A socket through Pages and Worker that is open while the tests of this module run."""
+    socket = HeldSocket(site.base_url)
+    yield socket
+    socket.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(
+    browser: Browser, site: PagesSite, deployment: CloudDeployment, request: pytest.FixtureRequest
+) -> Iterator[DeployedPage]:
+    """A visitor; at the end of the test the page must have had no fault that the test did not allow."""
+    with visitor(browser, site.base_url, deployment.studio) as page:
+        yield page
+        ARTIFACTS.mkdir(exist_ok=True)
+        page.screenshot(ARTIFACTS / f"{request.node.name}.png")
+        faults = page.record.faults()
+        assert not faults, "\n".join(faults)
+
+
+def generate(page: DeployedPage, prompt: str, count: int = 1) -> None:
+    page.prompt(prompt)
+    page.set_iterations(count)
+    page.invoke()
+
+
+def test_a_visitor_is_led_to_the_door_and_let_in_by_the_token(page: DeployedPage) -> None:
+    page.record.allow(
+        "401|Problem persisting state"
+    )  # the wrong token, and what the page asks for after it lost its own
+    page.sign_in("a-token-that-is-not-this-studios")
+    expect(page.page.get_by_role("alert")).to_contain_text("not this studio")
+    page.sign_in()
+    expect(page.invoke_button).to_be_enabled(timeout=30_000)
+    [cookie] = page.page.context.cookies()
+    assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Lax")
+    for path in ("/", "/app"):
+        page.page.context.clear_cookies()
+        page.page.goto(page.address + path)
+        expect(page.page).to_have_url(f"{page.address}/access")
+
+
+def test_pictures_are_made_and_every_tab_runs_under_the_policy(page: DeployedPage) -> None:
+    page.sign_in()
+    generate(page, "a lighthouse in the fog")
+    expect(page.tiles).to_have_count(1)
+    page.wait_for_queue(completed=1, failed=0)
+    page.page.reload(wait_until="load")
+    expect(page.tiles).to_have_count(1)
+    expect(page.page.locator("textarea").first).to_have_value("a lighthouse in the fog")
+    for tab in ("Upscaling", "Workflows", "Models", "Nodes", "Queue", "Canvas"):
+        page.tab(tab)
+        page.page.wait_for_load_state("networkidle")
+    generate(page, "a canvas of waves")
+    page.wait_for_queue(completed=2, failed=0)
+    page.tab("Generate")
+    assert page.record.faults() == []
+    page.page.evaluate("document.head.append(Object.assign(document.createElement('script'), {text: '1'}))")
+    page.until(lambda: any("policy violated: script-src" in fault for fault in page.record.faults()))
+    page.record.allow("policy violated: script-src-elem inline|violates the following Content Security Policy")
+
+
+def test_twenty_megabytes_pass_and_are_shown(page: DeployedPage, tmp_path: Path) -> None:
+    noise = Image.frombytes("RGB", (SIDE, SIDE), random.Random(1).randbytes(SIDE * SIDE * 3))
+    noise.save(tmp_path / "noise.png", compress_level=0)
+    assert (tmp_path / "noise.png").stat().st_size > 20 * 2**20
+    page.sign_in()
+    expect(page.invoke_button).to_be_enabled(timeout=30_000)
+    with page.page.expect_file_chooser() as chooser:
+        page.page.get_by_role("button", name="Upload Media").click()
+    chooser.value.set_files(tmp_path / "noise.png")
+    page.until(lambda: page.get("/v1/images/", categories="user")["total"] == 1)
+    [uploaded] = page.get("/v1/images/", categories="user")["items"]
+    assert (uploaded["width"], uploaded["height"]) == (SIDE, SIDE)
+    page.page.get_by_role("button", name="Assets").or_(page.page.get_by_role("tab", name="Assets")).first.click()
+    thumbnail = page.tiles.locator("img").first
+    expect(thumbnail).to_be_visible()
+    page.until(lambda: thumbnail.evaluate("image => image.complete && image.naturalWidth") > 0)
+    stored = page.api.get(f"/v1/images/i/{uploaded['image_name']}/full")
+    assert Image.open(io.BytesIO(stored.content)).tobytes() == noise.tobytes()
+
+
+def test_a_socket_is_held_and_goes_on_telling(
+    page: DeployedPage, held_socket: HeldSocket, request: pytest.FixtureRequest
+) -> None:
+    page.sign_in()
+    expect(page.invoke_button).to_be_enabled(timeout=30_000)
+    while held_socket.seconds_held() < request.config.getoption("--socket-seconds"):
+        page.page.wait_for_timeout(200)
+    generate(page, "a late boat")
+    page.wait_for_queue(failed=0)
+    batch_id = str(page.get("/v1/queue/default/list_all")[-1]["batch_id"])
+    page.until(lambda: held_socket.completed(batch_id) == 1)
+    assert held_socket.breaks == 0
+
+
+def test_a_restart_of_the_server_in_the_middle_loses_nothing(page: DeployedPage, deployment: CloudDeployment) -> None:
+    page.sign_in()
+    expect(page.invoke_button).to_be_enabled(timeout=30_000)
+    before = page.get("/v1/images/", categories="general", is_intermediate=False)["total"]
+    generate(page, "a storm of leaves", 12)
+    page.until(lambda: page.get("/v1/images/", categories="general", is_intermediate=False)["total"] > before)
+    assert page.record.faults() == []
+    page.record.allow(WHILE_THE_SERVER_IS_AWAY)
+    deployment.studio.stop()
+    page.page.goto(f"{page.address}/", wait_until="load")  # Pages has the page, the Worker knows the visitor
+    expect(page.page.locator("#root > *").first).to_be_attached()
+    deployment.studio.start()
+    page.open()
+    page.wait_for_queue(failed=0)
+    assert page.get("/v1/images/", categories="general", is_intermediate=False)["total"] == before + 12
+    expect(page.tiles).to_have_count(before + 12)
