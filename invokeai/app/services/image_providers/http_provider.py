@@ -129,7 +129,7 @@ class HttpImageProvider(ImageProvider):
             ProviderError: what came instead; `OutcomeUnknown` when nothing came.
         """
         self.check_key()
-        await receipt.sent()
+        await receipt.sent(receipt.provider_ref)  # `call_for` may note there what the answer will not tell
         try:
             async with asyncio.timeout(seconds):
                 answer = await self.send(call, read_seconds=seconds)
@@ -186,6 +186,8 @@ class HttpImageProvider(ImageProvider):
         if call.form is not None:
             files = [(name, (file_name, data, kind)) for name, file_name, data, kind in call.files]
             body = {"data": call.form, "files": files}
+            if not files:  # httpx would make a plain form of it
+                body = {"files": [(name, (None, text)) for name, text in call.form.items()]}
         timeout = httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=None)
         try:
             async with self._client("api").stream(call.method, url, headers=headers, timeout=timeout, **body) as answer:
