@@ -1,5 +1,6 @@
 """OpenAI's image endpoints, as strict as the facts say they are: retired models, sizes, masks, forms."""
 
+import asyncio
 import base64
 import json
 from decimal import Decimal
@@ -17,6 +18,7 @@ MODELS = (
     "gpt-image-2.5-sunburst",
     "gpt-image-2",
 )
+DRAFT_TOKENS = 100
 FIXED = ("1024x1024", "1536x1024", "1024x1536", "auto")
 TOKENS = {"low": 272, "medium": 1056, "high": 4160, "auto": 1056, "xhigh": 6240, "max": 8320}
 TROUBLES: dict[str, tuple[int, str, str, str]] = {
@@ -57,12 +59,23 @@ class Generation(Strict):
     output_format: Literal["png", "jpeg", "webp"] = "png"
     output_compression: Annotated[int, Field(ge=0, le=100)] = 100
     safety_identifier: str | None = None
+    stream: bool = False
+    partial_images: Annotated[int, Field(ge=0, le=3)] = 0
 
 
 class OpenAISimulator(Simulator):
     """`/v1/images/generations`, `/v1/images/edits`, `/v1/models`."""
 
     name: ClassVar[str] = "openai"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stream_ends = "final"
+        """What follows the first draft: `final`, `early final` (drafts after it), `error`, `refusal`, `nothing`."""
+        self.between_events: asyncio.Event | None = None
+        """Waited for before the last event."""
+        self.draft_bytes: bytes | None = None
+        """Given instead of a draft."""
 
     def paid_routes(self) -> dict[tuple[str, str], Handler]:
         return {("POST", "/v1/images/generations"): self.generate, ("POST", "/v1/images/edits"): self.edit}
@@ -91,7 +104,7 @@ class OpenAISimulator(Simulator):
         return web.json_response({"object": "list", "data": data})
 
     async def generate(self, request: web.Request) -> web.Response:
-        return self._answer(await self.body(request, Generation), 0)
+        return await self._answer(request, await self.body(request, Generation), 0)
 
     async def edit(self, request: web.Request) -> web.Response:
         if not request.content_type.startswith("multipart/"):
@@ -114,21 +127,26 @@ class OpenAISimulator(Simulator):
                 else:
                     raise self.invalid(name, "Unknown parameter")
             else:
-                fields[name] = int(str(value)) if name in ("n", "output_compression") else str(value)
+                fields[name] = _typed(name, str(value))
         if not 1 <= len(pictures) <= 16:
             raise self.invalid("image", f"1 to 16 pictures are expected, not {len(pictures)}")
         if mask is not None and (mask.size != pictures[0].size or "A" not in mask.getbands()):
             raise self.invalid("mask", "it must have the size of the first picture and an alpha channel")
-        return self._answer(self.checked(fields, Generation), len(pictures), mask is not None)
+        return await self._answer(request, self.checked(fields, Generation), len(pictures), mask is not None)
 
-    def _answer(self, asked: Generation, pictures_in: int, masked: bool = False) -> web.Response:
+    async def _answer(
+        self, request: web.Request, asked: Generation, pictures_in: int, masked: bool = False
+    ) -> web.StreamResponse:
         if asked.model not in MODELS:
             message = f"The model {asked.model} does not exist or you do not have access to it."
             raise _error(404, "invalid_request_error", "model_not_found", message)
         if asked.background == "transparent" and asked.output_format == "jpeg":
             raise self.invalid("background", "transparent needs png or webp")
+        if asked.partial_images and not asked.stream:
+            raise self.invalid("partial_images", "only with stream")
         width, height = self._size(asked)
         output = TOKENS[asked.quality] * width * height // 1024**2 * asked.n
+        output += DRAFT_TOKENS * asked.partial_images
         text_in, image_in = len(asked.prompt) // 4 + 1, 800 * pictures_in
         amount = (text_in * Decimal(5) + image_in * Decimal(8) + output * Decimal(30)) / 1_000_000
         job_id = f"req_{len(self.ledger)}"
@@ -151,7 +169,49 @@ class OpenAISimulator(Simulator):
             "usage": usage,
         }
         headers = {"x-request-id": job_id}
+        if asked.stream:
+            drafts = [
+                self.draft_bytes or self.picture(width // 4, height // 4, f"draft {n}")
+                for n in range(asked.partial_images)
+            ]
+            events = self._events(values, drafts, "image_edit" if pictures_in else "image_generation")
+            return await self._stream(request, events, headers)
         return web.Response(body=json.dumps(values).encode(), content_type="application/json", headers=headers)
+
+    def _events(self, values: dict[str, Any], drafts: list[bytes], kind: str) -> list[dict[str, Any]]:
+        """The stream as the facts have it."""
+        shared = {name: values[name] for name in ("size", "quality", "background", "output_format")} | {"created_at": 1}
+        events: list[dict[str, Any]] = [
+            {
+                "type": f"{kind}.partial_image",
+                "b64_json": base64.b64encode(draft).decode(),
+                "partial_image_index": n,
+                **shared,
+            }
+            for n, draft in enumerate(drafts)
+        ]
+        final = {"type": f"{kind}.completed", **values["data"][0], "usage": values["usage"], **shared}
+        broken = {"error": TROUBLES["server error"], "refusal": TROUBLES["refused output"]}.get(self.stream_ends)
+        if broken:
+            _, error_type, code, message = broken
+            return [*events[:1], {"type": "error", "error": {"type": error_type, "code": code, "message": message}}]
+        if self.stream_ends == "nothing":
+            return events[:1]
+        return [*events[:1], final, *events[1:]] if self.stream_ends == "early final" else [*events, final]
+
+    async def _stream(
+        self, request: web.Request, events: list[dict[str, Any]], headers: dict[str, str]
+    ) -> web.StreamResponse:
+        lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+        if self.between_events is None:
+            return web.Response(body=b"".join(lines), content_type="text/event-stream", headers=headers)
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", **headers})
+        await answer.prepare(request)
+        for line in lines[:-1]:
+            await answer.write(line)
+        await self.between_events.wait()
+        await answer.write(lines[-1])
+        return answer
 
     def _size(self, asked: Generation) -> tuple[int, int]:
         if asked.size in FIXED:
@@ -166,6 +226,13 @@ class OpenAISimulator(Simulator):
         if width % 16 or height % 16 or long > 3 * short or long > 3840 or short > 2160:
             raise self.invalid("size", "divisible by 16, 1:3 to 3:1, at most 3840x2160")
         return width, height
+
+
+def _typed(name: str, text: str) -> Any:
+    """A form's field as JSON would have it."""
+    if name in ("n", "output_compression", "partial_images"):
+        return int(text)
+    return {"true": True, "false": False}.get(text, text) if name == "stream" else text
 
 
 def _error(status: int, kind: str, code: str, message: str, param: str | None = None) -> Rejected:

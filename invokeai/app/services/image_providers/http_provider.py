@@ -11,7 +11,7 @@ import binascii
 import io
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
@@ -40,6 +40,8 @@ from invokeai.app.services.image_providers.provider_errors import (
 if TYPE_CHECKING:
     import httpx
     from PIL.Image import Image
+
+    AnswerReader = Callable[[httpx.Response], Awaitable[bytes]]
 
     from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
     from invokeai.app.services.image_providers.image_model import ImageModel
@@ -122,8 +124,10 @@ class HttpImageProvider(ImageProvider):
         kept = await receipt.read_answer()
         return await self.result_of(HttpAnswer.unpack(kept), receipt) if kept else None
 
-    async def pay(self, call: HttpCall, receipt: Receipt, seconds: float) -> HttpAnswer:
-        """Send what costs money, once; its answer if it has status 200 to 202.
+    async def pay(
+        self, call: HttpCall, receipt: Receipt, seconds: float, read: AnswerReader | None = None
+    ) -> HttpAnswer:
+        """Send what costs money, once; its answer if it has status 200 to 202. `read` makes the body from a stream.
 
         Raises:
             ProviderError: what came instead; `OutcomeUnknown` when nothing came.
@@ -132,7 +136,7 @@ class HttpImageProvider(ImageProvider):
         await receipt.sent(receipt.provider_ref)  # `call_for` may note there what the answer will not tell
         try:
             async with asyncio.timeout(seconds):
-                answer = await self.send(call, read_seconds=seconds)
+                answer = await self.send(call, seconds, read)
         except NotSent as error:
             message = f"{self.info.display_name} cannot be reached ({error}); nothing was sent."
             raise ProviderUnavailable(message, provider_id=self.info.provider_id) from None
@@ -171,7 +175,7 @@ class HttpImageProvider(ImageProvider):
         key = self._credentials().api_key
         return text.replace(key, "[key]") if key else text
 
-    async def send(self, call: HttpCall, read_seconds: float = 120.0) -> HttpAnswer:
+    async def send(self, call: HttpCall, read_seconds: float = 120.0, read: AnswerReader | None = None) -> HttpAnswer:
         """Send one request with the key to the provider's own hosts, once.
 
         Raises:
@@ -191,7 +195,7 @@ class HttpImageProvider(ImageProvider):
         timeout = httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=None)
         try:
             async with self._client("api").stream(call.method, url, headers=headers, timeout=timeout, **body) as answer:
-                content = await _read(answer, MAX_ANSWER_BYTES)
+                content = await (read or whole_answer)(answer)
                 if key:
                     content = content.replace(key.encode(), b"[key]")
                 return HttpAnswer(answer.status_code, dict(answer.headers), content)
@@ -335,6 +339,15 @@ class HttpImageProvider(ImageProvider):
                 transport=transport, timeout=timeout, limits=limits, trust_env=False
             )
         return self._clients[network]
+
+
+async def whole_answer(answer: httpx.Response) -> bytes:
+    """The body as it comes, up to the bound of answers.
+
+    Raises:
+        UnsafePicture: it is longer.
+    """
+    return await _read(answer, MAX_ANSWER_BYTES)
 
 
 async def _read(answer: httpx.Response, limit: int) -> bytes:

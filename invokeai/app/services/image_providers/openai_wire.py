@@ -1,4 +1,4 @@
-"""OpenAI's image wire format, which many services speak: answers, errors and the stream of partial pictures.
+"""OpenAI's image wire format, which many services speak: answers and errors.
 
 Source of the format: the openai 3.52 package and OpenAI's published OpenAPI document. A refusal is told from a wrong
 request by its code, and an empty purse from a busy server.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai.app.services.image_providers.generation import Cost, GeneratedImage, ImageResult
@@ -21,7 +21,6 @@ from invokeai.app.services.image_providers.provider_errors import (
 )
 
 if TYPE_CHECKING:
-    import httpx
     from PIL.Image import Image
 
     from invokeai.app.services.image_providers.generation import ImageRequest
@@ -137,16 +136,3 @@ def alpha_mask(mask: Image, picture: Image) -> bytes:
     made = Pillow.new("RGBA", picture.size, (0, 0, 0, 0))
     made.putalpha(mask.convert("L").resize(picture.size))
     return png_bytes(made)
-
-
-async def events_of(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The JSON of each `data:` line of a stream, up to `[DONE]`."""
-    async for line in answer.aiter_lines():
-        if not line.startswith("data:"):
-            continue
-        text = line[5:].strip()
-        if text == "[DONE]":
-            return
-        value = await asyncio.to_thread(json.loads, text)
-        if isinstance(value, dict):
-            yield value

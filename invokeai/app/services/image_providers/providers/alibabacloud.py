@@ -36,6 +36,7 @@ from invokeai.app.services.image_providers.provider_errors import (
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
+    from invokeai.app.services.image_providers.http_provider import AnswerReader
     from invokeai.app.services.image_providers.receipts import Receipt
 
 PATH = "/api/v1/services/aigc/multimodal-generation/generation"
@@ -174,9 +175,11 @@ class AlibabaCloudImageService(HttpImageProvider):
         }
         return HttpCall("POST", PATH, json=body)
 
-    async def pay(self, call: HttpCall, receipt: Receipt, seconds: float) -> HttpAnswer:
+    async def pay(
+        self, call: HttpCall, receipt: Receipt, seconds: float, read: AnswerReader | None = None
+    ) -> HttpAnswer:
         """As ever; an error inside status 200 counts as one."""
-        answer = await super().pay(call, receipt, seconds)
+        answer = await super().pay(call, receipt, seconds, read)
         values = await asyncio.to_thread(answer.json)
         if isinstance(values, dict) and values.get("code") and not _addresses(values):
             raise self.failure_of(answer)

@@ -5,6 +5,7 @@ Quality is always sent: left to itself the model may choose a dear one. Cost is 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -20,17 +21,22 @@ from invokeai.app.services.image_providers.generation import Cost, CostKind, Ima
 from invokeai.app.services.image_providers.http_answer import HttpCall
 from invokeai.app.services.image_providers.http_provider import png_bytes
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.openai_stream import stream_reader, streamed
 from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from invokeai.app.services.image_providers.generation import ImageResult
     from invokeai.app.services.image_providers.receipts import Receipt
 
 MILLION = Decimal(1_000_000)
 MAX_PICTURES = 16
 MAX_PROMPT = 32_000
+MAX_DRAFTS = 3
+DRAFT_TOKENS = 100
+"""What a partial image is expected to add to the output."""
 MAX_LONG_SIDE, MAX_SHORT_SIDE = 3840, 2160
 SIDE_STEP = 16
 FIXED_SIZES = ((1024, 1024), (1536, 1024), (1024, 1536))
@@ -109,7 +115,7 @@ class OpenAIImageService(OpenAiWireProvider):
         models=MODELS,
         default_model="gpt-image-2.6-flare",
         priority=30,
-        options=frozenset({"quality", "background", "input_fidelity"}),
+        options=frozenset({"quality", "background", "input_fidelity", "partial_images"}),
     )
     default_base_url = "https://api.openai.com"
 
@@ -138,7 +144,20 @@ class OpenAIImageService(OpenAiWireProvider):
             return None
         share = Decimal(max(request.width * request.height, 1024 * 1024)) / (1024 * 1024)
         amount = Decimal(guess) * share * request.num_images
+        amount += DRAFT_TOKENS * (_drafts(request) or 0) * Decimal(model.image_out) / MILLION
         return Cost(str(amount.quantize(Decimal("0.000001"))), kind=CostKind.ESTIMATED)
+
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """As ever; with the option `partial_images` (0 to 3) as a stream, whose drafts are shown as they come."""
+        drafts = _drafts(request)
+        if drafts is None:
+            return await super().generate(request, model, receipt)
+        options = {name: value for name, value in request.options.items() if name != "partial_images"}
+        call = await asyncio.to_thread(self.call_for, replace(request, options=options), model, receipt)
+        reader = stream_reader(drafts, request.on_progress)
+        answer = await self.pay(streamed(call, drafts), receipt, model.timeout_seconds, reader)
+        await receipt.answered(answer.pack())
+        return await self.result_of(answer, receipt)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """Words alone go to `generations` as JSON; with pictures it is a form to `edits`."""
@@ -179,6 +198,23 @@ class OpenAIImageService(OpenAiWireProvider):
             + int(usage["output_tokens"]) * Decimal(model.image_out)
         ) / MILLION
         return Cost(format(amount.normalize(), "f"), kind=CostKind.COMPUTED) if amount > 0 else Cost()
+
+
+def _drafts(request: ImageRequest) -> int | None:
+    """How many drafts are asked for; None: no stream.
+
+    Raises:
+        ProviderBadRequest: not as many as there can be, or of several pictures at once.
+    """
+    drafts = request.options.get("partial_images")
+    if drafts is None:
+        return None
+    if isinstance(drafts, bool) or not isinstance(drafts, int) or not 0 <= drafts <= MAX_DRAFTS:
+        message = f"OpenAI shows 0 to {MAX_DRAFTS} partial images, not {drafts!r}."
+        raise ProviderBadRequest(message, provider_id="openai")
+    if request.num_images > 1:
+        raise ProviderBadRequest("Partial images come with one picture a request.", provider_id="openai")
+    return drafts
 
 
 def _check(request: ImageRequest, model: OpenAIModelConfig) -> None:
