@@ -29,11 +29,8 @@ export function backEnd(request, url, env) {
 function headersFor(request) {
   const visited = new URL(request.url);
   const headers = new Headers(request.headers);
-  const named = (headers.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase());
-  for (const name of [...HOP_BY_HOP, ...SAID_BY_OTHERS, ...named]) {
-    // an upgrade is what the runtime takes a WebSocket's request by
-    if (name && name !== "upgrade") headers.delete(name);
-  }
+  // the upgrade of a WebSocket stays: the runtime makes the connection by it
+  for (const name of [...HOP_BY_HOP, ...SAID_BY_OTHERS]) headers.delete(name);
   headers.set("x-forwarded-host", visited.host);
   headers.set("x-forwarded-proto", visited.protocol.slice(0, -1));
   const address = headers.get("cf-connecting-ip");

@@ -1,4 +1,4 @@
-"""A server that answers everything and keeps what reached it. `/events` and `/body` show whether bodies stream."""
+"""A server that answers everything and keeps what reached it. `…/events` and `…/body` show whether bodies stream."""
 
 import asyncio
 import threading
@@ -63,13 +63,13 @@ class RecordingOrigin:
             return web.json_response({}, headers={"cache-control": "public, max-age=60"})
         if request.path == "/unchanged":
             return web.Response(status=304, headers={"etag": '"1"'})
-        if request.path == "/body":
+        if request.path.endswith("/body"):
             length = 0
             async for chunk in request.content.iter_any():
                 length += len(chunk)
                 self.first_chunk.set()
             return web.json_response({"length": length})
-        if request.path == "/events":
+        if request.path.endswith("/events"):
             stream = web.StreamResponse(headers={"content-type": "text/event-stream"})
             await stream.prepare(request)
             await stream.write(b"data: first\n\n")

@@ -77,6 +77,11 @@ def generate(page: DeployedPage, prompt: str, count: int = 1) -> None:
     page.invoke()
 
 
+def drawn(page: DeployedPage) -> int:
+    """How many pictures of the gallery have arrived."""
+    return sum(page.tiles.locator("img").evaluate_all("images => images.map(image => image.naturalWidth > 0)"))
+
+
 def test_a_visitor_is_led_to_the_door_and_let_in_by_the_token(page: DeployedPage) -> None:
     page.record.allow(
         "401|Problem persisting state"
@@ -163,3 +168,5 @@ def test_a_restart_of_the_server_in_the_middle_loses_nothing(page: DeployedPage,
     page.wait_for_queue(failed=0)
     assert page.get("/v1/images/", categories="general", is_intermediate=False)["total"] == before + 12
     expect(page.tiles).to_have_count(before + 12)
+    page.until(lambda: drawn(page) == before + 12)
+    expect(page.invoke_button).to_be_enabled(timeout=30_000)
