@@ -22,12 +22,14 @@ export class Studio extends Container {
   envVars = serverEnvironment(this.env, PORT);
   silences = 0;
   returns = 0;
+  visits = 0;
   visitors = 0;
   isPutToSleep = false;
   isReturning = false;
 
   async fetch(request) {
     this.returns = 0;
+    this.visits += 1;
     this.visitors += 1;
     // whoever comes while it falls asleep wants it back
     this.isPutToSleep = false;
@@ -40,8 +42,10 @@ export class Studio extends Container {
 
   /** Asked when no request and no socket was there for `sleepAfter`: generations go on without either. */
   async onActivityExpired() {
-    // the class counts a visitor only once the server has started for him
-    if ((await this.hasWork()) || this.visitors > 0) return this.renewActivityTimeout();
+    const before = this.visits;
+    // the class itself counts a visitor only once the server has started for him, and forgets him with his answer
+    const isAwaited = () => this.visitors > 0 || this.isReturning || this.visits !== before;
+    if (isAwaited() || (await this.hasWork()) || isAwaited()) return this.renewActivityTimeout();
     this.isPutToSleep = true;
     await super.onActivityExpired();
   }

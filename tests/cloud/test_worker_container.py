@@ -87,7 +87,8 @@ async def test_requests_wake_it_and_it_falls_asleep_again(worker: CloudWorker, e
         made = await (await http.post("/v1/images/generations", json=wanted)).json()
         address = made["data"][0]["url"]
         assert address.startswith(f"{worker.base_url}/"), "the server must know under which address it is visited"
-        assert (await http.get(address)).content_type == "image/png"
+        # read to the end: whoever still waits for bytes keeps it awake
+        assert (await (await http.get(address)).read()).startswith(b"\x89PNG")
 
         wait_until(lambda: "server sleeps" in worker.log_text(), engine, worker)
         assert (engine.signals, engine.exit_codes, engine.starts) == (["SIGTERM"], [0], 1)
