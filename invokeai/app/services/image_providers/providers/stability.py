@@ -1,0 +1,230 @@
+"""Stability AI's picture service (v2beta). Nothing can be looked up later, so a lost answer is never sent for again.
+
+A blurred picture arrives as a success: `CONTENT_FILTERED` is a refusal. No answer tells its price: costs are estimates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invokeai.app.services.image_providers.capabilities import (
+    ExternalImageSize,
+    ExternalModelCapabilities,
+    GenerationMode,
+)
+from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageRequest, ImageResult
+from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider, nothing_empty, png_bytes
+from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.provider_errors import (
+    ProviderBadRequest,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderRefused,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+MAX_PROMPT = 10_000
+MAX_SEED = 4_294_967_294
+MAX_FILE_BYTES = 10 * 1000 * 1000
+MAX_PIXELS_MADE, MAX_PIXELS_EDITED = 1_200_000, 9_437_184
+MIN_SIDE, MAX_SIDE = 64, 4096
+RATIO_TOLERANCE = 0.03
+USUAL_STRENGTH = 0.7
+"""Sent where none was asked for: the service has no strength of its own."""
+PAUSE_AFTER_LIMIT = 60.0
+"""Seconds for which the service shuts out whoever sent more than 150 requests in 10 seconds."""
+SIZES = {
+    "1:1": (1024, 1024), "16:9": (1344, 768), "21:9": (1536, 640), "2:3": (832, 1216), "3:2": (1216, 832),
+    "4:5": (896, 1088), "5:4": (1088, 896), "9:16": (768, 1344), "9:21": (640, 1536),
+}  # fmt: skip
+"""About a megapixel in each aspect ratio; the file tells its true size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilityModelConfig(ImageModel):
+    """A model below `path`. `version`: its name in the member `model`, for a path that has several."""
+
+    path: str
+    version: str | None = None
+
+
+def _model(
+    path: str,
+    model_id: str,
+    name: str,
+    description: str,
+    price: str | None,
+    modes: tuple[GenerationMode, ...] = ("txt2img", "img2img"),
+    **values: Any,
+) -> StabilityModelConfig:
+    edits = modes == ("inpaint",)
+    capabilities = ExternalModelCapabilities(
+        modes=list(modes),
+        supports_seed=True,
+        supports_guidance="version" in values,
+        max_images_per_request=1,
+        max_image_size=ExternalImageSize(width=MAX_SIDE, height=MAX_SIDE),
+        allowed_aspect_ratios=None if edits else list(SIZES),
+        aspect_ratio_sizes=None if edits else {r: ExternalImageSize(width=w, height=h) for r, (w, h) in SIZES.items()},
+        mask_format="binary" if edits else "none",
+        input_image_required_for=[mode for mode in modes if mode != "txt2img"] or None,
+    )
+    return StabilityModelConfig(
+        path=path, model_id=model_id, name=name, description=description, price_per_image=price, min_side=MIN_SIDE,
+        capabilities=capabilities, supports_strength="img2img" in modes, **values,
+    )  # fmt: skip
+
+
+def _sd3(model_id: str, name: str, description: str, price: str | None) -> StabilityModelConfig:
+    return _model("generate/sd3", model_id, name, description, price, version=model_id)
+
+
+# prices as of 21 November 2026, a credit being 0.01 US dollars
+MODELS = (
+    _model("generate/core", "core", "Stable Image Core", "Quick and good value.", "0.03", ("txt2img",)),
+    _model("generate/ultra", "ultra", "Stable Image Ultra", "The finest; photographs and legible text.", "0.08"),
+    _sd3("sd3.5-large", "Stable Diffusion 3.5 Large", "Follows prompts closely.", "0.065"),
+    _sd3("sd3.5-large-turbo", "Stable Diffusion 3.5 Large Turbo", "The quick one of its family.", "0.04"),
+    _sd3("sd3.5-medium", "Stable Diffusion 3.5 Medium", "Smaller and cheaper.", "0.035"),
+    _sd3("sd3.5-flash", "Stable Diffusion 3.5 Flash", "The smallest; its price is not published here.", None),
+    # its price is known only to lie between 3 and 8 credits
+    _model("edit/inpaint", "inpaint", "Stable Image Inpaint", "Makes a masked part anew.", "0.08", ("inpaint",)),
+)
+
+
+class StabilityImageService(HttpImageProvider):
+    """`POST /v2beta/stable-image/…`, always a form, answered in JSON with base64."""
+
+    info: ClassVar[ProviderInfo] = ProviderInfo(
+        provider_id="stability",
+        display_name="Stability AI",
+        description="Stable Image and Stable Diffusion 3.5, with image to image and inpainting.",
+        models=MODELS,
+        default_model="core",
+        priority=60,
+    )
+    default_base_url = "https://api.stability.ai"
+
+    def get_setup_instructions(self) -> str:
+        """Where the key comes from and where it goes."""
+        return (
+            "Create a key at https://platform.stability.ai/account/keys and set STABILITY_API_KEY, or enter it in the "
+            "model manager."
+        )
+
+    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
+        """A form, with the picture and its mask as files of the size asked for."""
+        assert isinstance(model, StabilityModelConfig)
+        ratio = _checked(request, model)
+        values: dict[str, Any] = {
+            "prompt": request.prompt,
+            "negative_prompt": request.negative_prompt or None,
+            "seed": request.seed,
+            "cfg_scale": request.guidance,
+            "model": model.version,
+            "output_format": "png",
+        }
+        size, files = (request.width, request.height), []
+        if request.init_image is not None:
+            picture = request.init_image.convert("RGB").resize(size)
+            files.append(("image", "image.png", _file(picture), "image/png"))
+        if request.mask_image is not None:
+            files.append(("mask", "mask.png", _file(_white_mask(request.mask_image, size)), "image/png"))
+        if request.mode == "txt2img":
+            values["aspect_ratio"] = ratio
+        elif request.mode == "img2img":
+            values["strength"] = USUAL_STRENGTH if request.strength is None else request.strength
+        if model.version:
+            values["mode"] = "image-to-image" if request.init_image is not None else "text-to-image"
+        form = {name: str(value) for name, value in nothing_empty(values).items()}
+        path = f"/v2beta/stable-image/{model.path}"
+        return HttpCall("POST", path, form=form, files=tuple(files), headers={"Accept": "application/json"})
+
+    async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
+        """`image` in base64, unless it was blurred."""
+        values = await asyncio.to_thread(answer.json)
+        values = values if isinstance(values, dict) else {}
+        reason = str(values.get("finish_reason") or "")
+        if reason == "CONTENT_FILTERED":
+            message = "Stability AI blurred the picture, because its filter found something in it (CONTENT_FILTERED)."
+            raise ProviderRefused(message, stage="output", provider_id=self.info.provider_id, provider_code=reason)
+        if not isinstance(values.get("image"), str):
+            raise self.unknown(f"its answer has no picture in it{f' ({reason})' if reason else ''}")
+        picture, seed = await self.picture_in(values["image"]), values.get("seed")
+        price = next((model.price_per_image for model in MODELS if model.model_id == receipt.model_id), None)
+        return ImageResult(
+            images=(GeneratedImage(picture, seed=seed if isinstance(seed, int) else None),),
+            provider_id=self.info.provider_id,
+            model_id=receipt.model_id,
+            cost=Cost(price, kind=CostKind.ESTIMATED) if price else Cost(),
+            request_id=answer.headers.get("x-request-id"),
+        )
+
+    def failure_of(self, answer: HttpAnswer) -> ProviderError:
+        """By `name`, then by status."""
+        values = answer.json()
+        values = values if isinstance(values, dict) else {}
+        code, request_id = str(values.get("name") or "") or None, str(values.get("id") or "") or None
+        errors = values.get("errors")
+        said = " ".join(map(str, errors)) if isinstance(errors, list) else str(errors or code or "")
+        words: dict[str, Any] = {"provider_id": self.info.provider_id, "provider_code": code, "request_id": request_id}
+        message = f"Stability AI: {self.without_key(said)[:500]}"
+        if code == "content_moderation":
+            return ProviderRefused(message, stage="prompt", **words)
+        if answer.status == 429:
+            hint = answer.retry_after
+            pause = PAUSE_AFTER_LIMIT if hint is None else hint
+            return ProviderRateLimited(message, retry_after=pause, **words)
+        return self.failure(answer, said, code, request_id)
+
+
+def _checked(request: ImageRequest, model: StabilityModelConfig) -> str:
+    """The aspect ratio of a request that the model can do; empty for an edit, which has the picture's size."""
+    faults, width, height = [], request.width, request.height
+    ratio = min(SIZES, key=lambda name: abs(SIZES[name][0] / SIZES[name][1] / (width / height) - 1))
+    if request.mode == "inpaint":
+        ratio = ""
+        if width * height > MAX_PIXELS_EDITED:
+            faults.append(f"it edits at most {MAX_PIXELS_EDITED:,} pixels, not {width}×{height}")
+    elif not _near(ratio, width, height):
+        faults.append(f"its aspect ratios are {', '.join(SIZES)}, and {width}×{height} is none of them")
+    elif width * height > MAX_PIXELS_MADE:
+        largest = "×".join(map(str, SIZES[ratio]))
+        faults.append(f"it makes about a megapixel ({largest} for {ratio}), not {width}×{height}")
+    if not 1 <= len(request.prompt.strip()) <= len(request.prompt) <= MAX_PROMPT:
+        faults.append(f"a prompt has 1 to {MAX_PROMPT:,} characters")
+    if len(request.negative_prompt or "") > MAX_PROMPT:
+        faults.append(f"a negative prompt has at most {MAX_PROMPT:,} characters")
+    if request.seed is not None and request.seed > MAX_SEED:
+        faults.append(f"its seeds go up to {MAX_SEED}")
+    if request.guidance is not None and not 1 <= request.guidance <= 10:
+        faults.append(f"its guidance is from 1 to 10, not {request.guidance:g}")
+    if faults:
+        raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="stability")
+    return ratio
+
+
+def _near(ratio: str, width: int, height: int) -> bool:
+    across, _, down = ratio.partition(":")
+    exact, made = int(across) / int(down), SIZES[ratio][0] / SIZES[ratio][1]
+    return min(abs(exact * height / width - 1), abs(made * height / width - 1)) <= RATIO_TOLERANCE
+
+
+def _white_mask(mask: Image, size: tuple[int, int]) -> Image:
+    """Our mask (black is made anew) as theirs (white is made anew)."""
+    return mask.convert("L").resize(size).point([255 - level for level in range(256)])
+
+
+def _file(picture: Image) -> bytes:
+    data = png_bytes(picture)
+    if len(data) > MAX_FILE_BYTES:
+        message = "Stability AI takes pictures of at most 10 MB; this one is larger at the size asked for."
+        raise ProviderBadRequest(message, provider_id="stability")
+    return data

@@ -1,0 +1,141 @@
+"""Stability AI v2beta: forms alone, image to image only with a strength, blurred pictures as successes."""
+
+import base64
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from tests.simulators.simulator import Fault, Handler, Rejected, Simulator, Strict, opened
+
+SIZES = {
+    "16:9": (1344, 768), "1:1": (1024, 1024), "21:9": (1536, 640), "2:3": (832, 1216), "3:2": (1216, 832),
+    "4:5": (896, 1088), "5:4": (1088, 896), "9:16": (768, 1344), "9:21": (640, 1536),
+}  # fmt: skip
+CREDITS = {"core": "3", "ultra": "8", "sd3.5-large": "6.5", "sd3.5-large-turbo": "4", "sd3.5-medium": "3.5"}
+CREDITS |= {"sd3.5-flash": "2.5", "inpaint": "5"}
+TROUBLES = {
+    "rate limited": (429, "rate_limit_exceeded", "You have exceeded the rate limit of 150 requests in 10 seconds."),
+    "day is over": (429, "rate_limit_exceeded", "You have exceeded the rate limit."),
+    "no money": (402, "payment_required", "You lack sufficient credits to make this request."),
+    "refused prompt": (403, "content_moderation", "Your request was flagged by our content moderation system."),
+    "server error": (500, "internal_error", "An unexpected server error has occurred."),
+}
+
+
+class Common(Strict):
+    prompt: Annotated[str, Field(min_length=1, max_length=10_000)]
+    negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
+    seed: Annotated[int, Field(ge=0, le=4_294_967_294)] = 0
+    output_format: Literal["png", "jpeg", "webp"] = "png"
+
+
+class Core(Common):
+    aspect_ratio: Literal["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"] | None = None
+
+
+class Ultra(Core):
+    strength: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Sd3(Ultra):
+    model: Literal["sd3.5-large", "sd3.5-large-turbo", "sd3.5-medium", "sd3.5-flash"] = "sd3.5-large"
+    mode: Literal["text-to-image", "image-to-image"] = "text-to-image"
+    cfg_scale: Annotated[float, Field(ge=1, le=10)] | None = None
+
+
+BODIES: dict[str, type[Common]] = {
+    "generate/core": Core,
+    "generate/ultra": Ultra,
+    "generate/sd3": Sd3,
+    "edit/inpaint": Common,
+}
+
+
+class StabilitySimulator(Simulator):
+    """`POST /v2beta/stable-image/…`."""
+
+    name: ClassVar[str] = "stability"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[str, Any] = {}
+        """Pictures of the last request, by the member's name."""
+
+    def paid_routes(self) -> dict[tuple[str, str], Handler]:
+        return {("POST", "/v2beta/stable-image/{kind}/{name}"): self.generate}
+
+    def check_key(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "")
+        if given != f"Bearer {self.key}":
+            raise _error(401, "unauthorized", f"authorization: {given} is not valid")
+
+    def trouble(self, fault: Fault) -> web.Response:
+        if fault.trouble == "refused output":
+            blurred = base64.b64encode(self.picture(64, 64, "blurred")).decode()
+            return web.json_response({"image": blurred, "finish_reason": "CONTENT_FILTERED", "seed": 7})
+        answer = _error(*TROUBLES[str(fault.trouble)])
+        headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+        return web.json_response(answer.body, status=answer.status, headers=headers)
+
+    def invalid(self, where: str, message: str) -> Rejected:
+        return _error(400, "bad_request", f"{where}: {message}")
+
+    async def generate(self, request: web.Request) -> web.Response:
+        path = f"{request.match_info['kind']}/{request.match_info['name']}"
+        if path not in BODIES:
+            raise _error(404, "not_found", "The requested resource was not found.")
+        if request.content_type != "multipart/form-data":
+            raise self.invalid("content-type", "must be multipart/form-data")
+        if request.headers.get("Accept") != "application/json":
+            raise self.invalid("accept", "must be application/json or image/*")
+        asked = await self._form(request, BODIES[path])
+        width, height = self._size(asked, path)
+        model = getattr(asked, "model", None) or path.rpartition("/")[2]
+        seed = asked.seed or 424242
+        job_id = f"job-{len(self.ledger)}"
+        seen = {**asked.model_dump(exclude_none=True), "model": model, "files": sorted(self.files)}
+        self.bill(job_id, Decimal(CREDITS[model]) / 100, 1, seen)
+        picture = self.picture(width, height, f"{asked.prompt} {job_id}")
+        values = {"image": base64.b64encode(picture).decode(), "finish_reason": "SUCCESS", "seed": seed}
+        return web.json_response(values, headers={"x-request-id": job_id})
+
+    async def _form(self, request: web.Request, model: type[Common]) -> Any:
+        fields: dict[str, Any] = {}
+        self.files = {}
+        for name, value in (await request.post()).items():
+            if isinstance(value, web.FileField):
+                data = value.file.read()
+                if len(data) > 10 * 10**6:
+                    raise _error(413, "payload_too_large", "Your request was larger than 10MiB.")
+                self.files[name] = opened(data)
+            else:
+                kind = int if name == "seed" else float if name in ("strength", "cfg_scale") else str
+                fields[name] = kind(str(value))
+        return self.checked(fields, model)
+
+    def _size(self, asked: Any, path: str) -> tuple[int, int]:
+        expected = (
+            {"image", "mask"} if path == "edit/inpaint" else {"image"} if getattr(asked, "strength", None) else set()
+        )
+        if getattr(asked, "mode", "") == "image-to-image":
+            expected = {"image"}
+        if set(self.files) != expected:
+            raise self.invalid("image", f"{sorted(expected)} expected, not {sorted(self.files)}")
+        if not expected:
+            return SIZES[asked.aspect_ratio or "1:1"]
+        if getattr(asked, "aspect_ratio", None):
+            raise self.invalid("aspect_ratio", "only for text-to-image")
+        if path != "edit/inpaint" and asked.strength is None:
+            raise self.invalid("strength", "required with an image")
+        size: tuple[int, int] = self.files["image"].size
+        if not 64 <= min(size) or not size[0] * size[1] <= 9_437_184:
+            raise self.invalid("image", "at least 64 pixels a side, at most 9,437,184 pixels")
+        if path == "edit/inpaint" and self.files["mask"].size != size:
+            raise self.invalid("mask", "must have the size of the image")
+        return size
+
+
+def _error(status: int, name: str, message: str) -> Rejected:
+    return Rejected(status, {"id": "e5f0a1", "name": name, "errors": [message]})
