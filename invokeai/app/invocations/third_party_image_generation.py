@@ -166,7 +166,7 @@ class OpenAIImageGenerationInvocation(ImageGenerationNode):
     """Makes pictures with an OpenAI model."""
 
     provider_id: ClassVar[str | None] = "openai"
-    option_names: ClassVar[tuple[str, ...]] = ("quality", "background", "input_fidelity")
+    option_names: ClassVar[tuple[str, ...]] = ("quality", "background", "input_fidelity", "partial_images")
 
     model: ModelIdentifierField = _model_field("openai")
     mode: Mode = _mode_field()
@@ -177,6 +177,9 @@ class OpenAIImageGenerationInvocation(ImageGenerationNode):
     )
     background: Literal["auto", "transparent", "opaque"] = InputField(default="auto", description="The background.")
     input_fidelity: Literal["low", "high"] | None = InputField(default=None, description="Closeness to input pictures.")
+    partial_images: int | None = InputField(
+        default=None, ge=0, le=3, description="Drafts that are shown while the picture is made; each costs a little."
+    )
 
 
 @invocation(

@@ -121,6 +121,11 @@ class AppConfig(BaseSettings):
         default_factory=dict, description="Further hosts that pictures may be fetched from, by provider id."
     )
 
+    provider_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Options of requests that leave them open, by provider id; openai: partial_images: 2 shows drafts.",
+    )
+
     @field_validator("provider_keys", mode="before")
     @classmethod
     def _keys_between_commas(cls, keys: Any) -> Any:

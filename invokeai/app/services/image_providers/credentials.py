@@ -33,6 +33,7 @@ class ProviderCredentialsStore:
             base_url=self._config.provider_base_urls.get(provider_id) or typed.get("base_url"),
             models=tuple(self._config.provider_models.get(provider_id, ())),
             result_hosts=tuple(self._config.provider_result_hosts.get(provider_id, ())),
+            options=self._config.provider_options.get(provider_id, {}),
         )
 
     def keys(self, provider_id: str) -> list[str]:

@@ -80,7 +80,7 @@ class ImageServiceManager(ModelRoutes):
             NotFound, ProviderError: as `generate` before it sends.
         """
         route = self.route(request.model)
-        calls = self.split(request)
+        calls = [route.provider.completed(call) for call in self.split(request)]
         for call in calls:
             check_request(route.provider.info, route.model, call)
         return [self._estimate(route, call) for call in calls]
@@ -171,7 +171,7 @@ class ImageServiceManager(ModelRoutes):
     async def _generate(self, route: Route, request: ImageRequest, key: CallKey | None) -> ImageResult:
         if route.note:
             logger.info(route.note)
-        info = route.provider.info
+        info, request = route.provider.info, route.provider.completed(request)
         try:
             check_request(info, route.model, request)
             receipt = await self._receipt(route, request, key)

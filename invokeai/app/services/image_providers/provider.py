@@ -7,10 +7,10 @@ asks nobody: the key and what it needs are there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind
 
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 class ProviderCredentials:
     """Key and address of a provider as they are in force now.
 
-    `models` are ids for a provider that is not known to have any, `result_hosts` further hosts that keep its pictures.
+    `models` are ids for a provider that is not known to have any, `result_hosts` further hosts that keep its pictures,
+    `options` what requests are made with that say nothing of them.
     """
 
     api_key: str | None = None
     base_url: str | None = None
     models: tuple[str, ...] = ()
     result_hosts: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"ProviderCredentials(api_key={'set' if self.api_key else None}, base_url={self.base_url!r})"
@@ -77,6 +79,11 @@ class ImageProvider(ABC):
     def custom_model(self, model_id: str) -> ImageModel | None:
         """A model the provider is not known to have but may well serve, or None when only the listed ones exist."""
         return None
+
+    def completed(self, request: ImageRequest) -> ImageRequest:
+        """The request with the options of the settings, where it says nothing of them."""
+        usual = self._credentials().options
+        return replace(request, options={**usual, **request.options}) if usual else request
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """What the request would cost, before it is sent; None when nobody can tell."""

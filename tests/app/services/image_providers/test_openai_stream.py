@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from PIL.Image import Image
 
+from invokeai.app.services.config.config import AppConfig
+from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.generation import ImageRequest
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
@@ -17,6 +19,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderQuotaExhausted,
     ProviderRefused,
 )
+from invokeai.app.services.image_providers.receipts import CallKey
 from tests.app.services.image_providers.cloud_bench import KEY, CloudBench, cloud_bench
 from tests.app.services.image_providers.provider_cases.openai import CASE
 from tests.simulators.openai import OpenAISimulator
@@ -170,3 +173,17 @@ async def test_what_cannot_be_streamed_is_refused_before_anything_is_sent(
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(replace(drafted(bench, drafts), num_images=number))
     assert not bench.simulator.seen
+
+
+async def test_settings_ask_for_drafts_where_a_request_does_not(bench: CloudBench, tmp_path: Path) -> None:
+    config = AppConfig(root=tmp_path, provider_options={"openai": {"partial_images": 2}})
+    options = ProviderCredentialsStore(config).get("openai").options
+    known = replace(CASE.credentials(bench.key, bench.base_url), options=options)
+    bench.provider._credentials = lambda: known
+    heard: Heard = []
+    request = replace(bench.request(), on_progress=lambda *told: heard.append(told))
+    await bench.generate(request)
+    await bench.generate(replace(request, num_images=2), CallKey("session", "two at once"))
+    await bench.generate(replace(request, options={"partial_images": 1}), CallKey("session", "asked for"))
+    assert [job.request["partial_images"] for job in bench.simulator.ledger] == [2, 0, 1]
+    assert len(heard) == 3

@@ -147,6 +147,13 @@ class OpenAIImageService(OpenAiWireProvider):
         amount += DRAFT_TOKENS * (_drafts(request) or 0) * Decimal(model.image_out) / MILLION
         return Cost(str(amount.quantize(Decimal("0.000001"))), kind=CostKind.ESTIMATED)
 
+    def completed(self, request: ImageRequest) -> ImageRequest:
+        """As ever; drafts that only the settings ask for do not keep several pictures from being made at once."""
+        full = super().completed(request)
+        if request.num_images == 1 or "partial_images" in request.options:
+            return full
+        return replace(full, options={name: v for name, v in full.options.items() if name != "partial_images"})
+
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """As ever; with the option `partial_images` (0 to 3) as a stream, whose drafts are shown as they come."""
         drafts = _drafts(request)
