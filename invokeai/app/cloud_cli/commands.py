@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from invokeai.app.cloud_cli.deploy import add_deploy_command
 from invokeai.app.services.config.config import ConfigurationError
 from invokeai.app.services.shared.database.base import DatabaseError, DatabaseUnavailable
 from invokeai.app.services.shared.errors import ServiceError, Unavailable
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("upstream", type=Path, metavar="ROOT", help="root of the InvokeAI studio; it is only read")
     _add_root(bring)
     bring.set_defaults(command=_import_root)
+    add_deploy_command(commands)
     return parser
 
 

@@ -1,0 +1,192 @@
+"""What a deployment consists of on Cloudflare: how each part is found, and how it is made.
+
+Names come from the two wrangler.toml files. Ids of the account stand in a copy of the root one, never in the
+repository's own. The access token is shown once, after it was set.
+"""
+
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+from invokeai.app.cloud_cli.wrangler import ToolFailed, Tools
+from invokeai.app.services.config.config import PROVIDER_KEYS
+
+CONFIG = "wrangler.account.toml"
+HEADER = "# Made by `invokeai-cloud deploy` from wrangler.toml, with the ids of one account. Changes belong there.\n"
+LEAST_NODE = 20
+R2_SECRETS = ("INVOKEAI_R2_ACCESS_KEY_ID", "INVOKEAI_R2_SECRET_ACCESS_KEY")
+BRANCH = "main"
+NO_SUCH_BUCKET = re.compile(r"\b10006\b|bucket does not exist", re.IGNORECASE)
+NO_SUCH_WORKER = re.compile(r"\b10007\b|Worker .* not found|does not exist", re.IGNORECASE)
+
+
+class Deployment:
+    """One studio on one account."""
+
+    def __init__(self, tools: Tools, say: Callable[[str], None]) -> None:
+        self.tools = tools
+        self.say = say
+        self.wanted_account: str | None = None
+        self.with_provider_keys = False
+        self.new_access_token = False
+        self.template = (tools.project / "wrangler.toml").read_text()
+        root: dict[str, Any] = tomllib.loads(self.template)
+        self.worker = str(root["name"])
+        self.database = str(root["d1_databases"][0]["database_name"])
+        self.bucket = str(root["r2_buckets"][0]["bucket_name"])
+        self.pages = str(tomllib.loads((tools.frontend / "wrangler.toml").read_text())["name"])
+        self.config = tools.project / CONFIG
+        self.account_id = ""
+        self.database_id: str | None = None
+
+    # Tools and account
+
+    def check_tools(self) -> None:
+        """Raises ToolFailed."""
+        version = self.tools.run(["node", "--version"]).strip()
+        if int(re.sub(r"\D.*", "", version.lstrip("v")) or 0) < LEAST_NODE:
+            raise ToolFailed(f"node is {version}; {LEAST_NODE} or newer is needed.")
+        if not self.tools.wrangler_path.exists():
+            self.tools.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=self.tools.frontend)
+        self.tools.wrangler("--version")
+        self.tools.run([self.tools.docker, "info"])
+
+    def find_account(self) -> None:
+        """Raises ToolFailed."""
+        known = self.tools.wrangler_json("whoami", "--json")
+        accounts = {str(account["id"]): str(account["name"]) for account in known.get("accounts", [])}
+        wanted = self.wanted_account or os.environ.get("CLOUDFLARE_ACCOUNT_ID")
+        if wanted and wanted not in accounts:
+            raise ToolFailed(f"The login does not know the account {wanted}.")
+        if not wanted and len(accounts) != 1:
+            names = "".join(f"\n  {account}  {name}" for account, name in accounts.items())
+            raise ToolFailed(f"The login knows {len(accounts)} accounts; choose one with --account ID.{names}")
+        self.account_id = wanted or next(iter(accounts))
+        self.tools.use_account(self.account_id)
+        self.say(f"  account {accounts[self.account_id]}")
+
+    # Database and bucket
+
+    def look_for_database(self) -> str | None:
+        found = [entry for entry in self.tools.wrangler_json("d1", "list", "--json") if entry["name"] == self.database]
+        self.database_id = str(found[0]["uuid"]) if found else None
+        return f"D1 database {self.database} is there" if found else None
+
+    def create_database(self) -> None:
+        self.tools.wrangler("d1", "create", self.database)
+        if self.look_for_database() is None:
+            raise ToolFailed(f"The database {self.database} was made, but the account does not list it.")
+
+    def look_for_bucket(self) -> str | None:
+        try:
+            self.tools.wrangler("r2", "bucket", "info", self.bucket, "--json")
+        except ToolFailed as failure:
+            if NO_SUCH_BUCKET.search(str(failure)):
+                return None
+            raise
+        return f"R2 bucket {self.bucket} is there"
+
+    def create_bucket(self) -> None:
+        self.tools.wrangler("r2", "bucket", "create", self.bucket)
+
+    # Configuration
+
+    def filled_in(self) -> str:
+        """The root wrangler.toml with the ids of the account."""
+        text = HEADER + self.template
+        for name, value in (("database_id", self.database_id), ("INVOKEAI_R2_ACCOUNT_ID", self.account_id)):
+            text, count = re.subn(rf'^({name} = )"[^"]*"', rf'\g<1>"{value}"', text, flags=re.MULTILINE)
+            if count != 1:
+                raise ToolFailed(f"wrangler.toml holds {count} lines `{name} = …` instead of one.")
+        return text
+
+    def look_at_config(self) -> str | None:
+        if self.database_id is None or not self.config.exists() or self.config.read_text() != self.filled_in():
+            return None
+        return f"{self.config.name} is up to date"
+
+    def write_config(self) -> None:
+        try:
+            self.config.write_text(self.filled_in())
+        except OSError as error:
+            raise ToolFailed(f"{self.config} cannot be written: {error.strerror}.") from None
+
+    # Worker
+
+    def migrate(self) -> None:
+        self.tools.wrangler("d1", "migrations", "apply", self.database, "--remote", "--config", self.config, shown=True)
+
+    def deploy_worker(self) -> None:
+        self.tools.wrangler("deploy", "--config", self.config, shown=True)
+
+    def look_for_secrets(self) -> str | None:
+        if self.new_access_token or (self.with_provider_keys and self._provider_keys()):
+            return None
+        missing = self._missing_secrets()
+        return None if missing else "all are set"
+
+    def set_secrets(self) -> None:
+        """What can be set is set, also where something else is missing. Raises ToolFailed."""
+        missing = self._missing_secrets()
+        values = {name: os.environ[name] for name in R2_SECRETS if os.environ.get(name)}
+        values |= self._provider_keys() if self.with_provider_keys else {}
+        if self.new_access_token or "ACCESS_TOKEN" in missing:
+            values["ACCESS_TOKEN"] = secrets.token_urlsafe(24)
+        if values:
+            try:
+                self.tools.put_secrets(self.config, values)
+            except ToolFailed as failure:
+                lost = "Nobody has seen the access token: should it have been set, repeat with --new-access-token."
+                raise ToolFailed(f"{failure}\n{lost}" if "ACCESS_TOKEN" in values else str(failure)) from None
+            self.say(f"  set {', '.join(sorted(values))}")
+        if "ACCESS_TOKEN" in values:
+            self.new_access_token = False
+            self.say(f"  The access token, shown this once, keep it safe: {values['ACCESS_TOKEN']}")
+        left = [name for name in R2_SECRETS if name in missing and name not in values]
+        if left:
+            raise ToolFailed(f"The server cannot open its bucket without the secret {' and '.join(left)}.")
+
+    def _missing_secrets(self) -> list[str]:
+        try:
+            listed = self.tools.wrangler_json("secret", "list", "--format", "json", "--name", self.worker)
+        except ToolFailed as failure:
+            if not NO_SUCH_WORKER.search(str(failure)):
+                raise
+            listed = []
+        there = {str(entry["name"]) for entry in listed}
+        return [name for name in ("ACCESS_TOKEN", *R2_SECRETS) if name not in there]
+
+    @staticmethod
+    def _provider_keys() -> dict[str, str]:
+        return {name: os.environ[name] for name in PROVIDER_KEYS.values() if os.environ.get(name)}
+
+    # Web UI
+
+    def build_ui(self) -> None:
+        self.tools.run(["make", "frontend"], shown=True)
+        if not (self.tools.frontend / "dist" / "index.html").is_file():
+            raise ToolFailed("`make frontend` has left no frontend/dist/index.html.")
+
+    def look_for_pages(self) -> str | None:
+        return f"{self.pages} is there" if self._pages_domains() else None
+
+    def create_pages(self) -> None:
+        self.tools.wrangler("pages", "project", "create", self.pages, "--production-branch", BRANCH)
+
+    def deploy_pages(self) -> None:
+        words = ("pages", "deploy", "--branch", BRANCH, "--commit-dirty=true")
+        self.tools.wrangler(*words, cwd=self.tools.frontend, shown=True)
+
+    def address(self) -> str:
+        """Where the studio is. Raises ToolFailed."""
+        return f"https://{self._pages_domains()[0]}"
+
+    def _pages_domains(self) -> list[str]:
+        """Addresses of the Pages project, Cloudflare's own first; none while there is no project."""
+        for entry in self.tools.wrangler_json("pages", "project", "list", "--json"):
+            if entry["Project Name"] == self.pages:
+                return [domain.strip() for domain in str(entry["Project Domains"]).split(",")]
+        return []

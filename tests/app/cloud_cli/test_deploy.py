@@ -1,0 +1,215 @@
+"""`invokeai-cloud deploy` against a simulated account: made once, resumed anywhere, secrets nowhere."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai.app.cloud_cli.commands import main
+
+REPOSITORY = Path(__file__).parents[3]
+SIMULATOR = REPOSITORY / "tests" / "simulators" / "wrangler.py"
+R2 = {"INVOKEAI_R2_ACCESS_KEY_ID": "r2-key-id-canary", "INVOKEAI_R2_SECRET_ACCESS_KEY": "r2-secret-canary"}
+ACTS = (
+    "d1 create",
+    "r2 bucket create",
+    "d1 migrations apply",
+    "deploy",
+    "secret bulk",
+    "pages project create",
+    "pages deploy",
+)
+LOOKS = ("whoami", "d1 list", "r2 bucket info", "secret list", "pages project list", "info", "--version")
+STEP_OF = {
+    "d1 create": "Database",
+    "d1 list": "Database",
+    "r2 bucket create": "Bucket",
+    "r2 bucket info": "Bucket",
+    "d1 migrations apply": "Migrations",
+    "deploy": "Worker",
+    "secret bulk": "Secrets",
+    "secret list": "Secrets",
+    "pages project create": "Pages project",
+    "pages project list": "Pages project",
+    "pages deploy": "Pages",
+    "whoami": "Account",
+    "info": "Tools",
+    "--version": "Tools",
+}
+
+
+class Account:
+    """A checkout and the account that it is deployed to."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.project, self.state, self._capfd = folder / "checkout", folder / "account.json", capfd
+        self.simulator = folder / "wrangler"
+        self.simulator.write_text(f"#!{sys.executable} -IS\n" + SIMULATOR.read_text())
+        self.simulator.chmod(0o755)
+        (self.project / "frontend" / "worker").mkdir(parents=True)
+        for name in ("wrangler.toml", "frontend/wrangler.toml", "frontend/worker/worker.js", "Dockerfile"):
+            shutil.copy(REPOSITORY / name, self.project / name)
+        (self.project / "invokeai").symlink_to(REPOSITORY / "invokeai")
+        (self.project / "Makefile").write_text(
+            ".PHONY: frontend\nfrontend:\n\tmkdir -p frontend/dist && touch frontend/dist/index.html\n"
+        )
+        empty: dict[str, Any] = {"databases": {}, "buckets": [], "workers": {}, "pages": {}, "calls": [], "faults": {}}
+        self.set(**empty, logged_in=True, accounts=1, deploys=0, migrated=None)
+
+    def get(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self.state.read_text())
+        return state
+
+    def set(self, **members: Any) -> None:
+        kept = self.get() if self.state.exists() else {}
+        self.state.write_text(json.dumps({**kept, **members}))
+
+    def deploy(self, *words: str) -> tuple[int, str]:
+        """Exit code, and everything that was said."""
+        self._capfd.readouterr()
+        code = main(["deploy", "--project", str(self.project), "--wrangler", str(self.simulator), *words])
+        captured = self._capfd.readouterr()
+        return code, captured.out + captured.err
+
+    def secrets(self) -> dict[str, str]:
+        found: dict[str, str] = self.get()["workers"]["invokeai-cloud"]
+        return found
+
+
+@pytest.fixture
+def account(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Account:
+    for name in ("CLOUDFLARE_ACCOUNT_ID", "OPENAI_API_KEY", "FAL_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in R2.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SIMULATED_ACCOUNT", str(tmp_path / "account.json"))
+    monkeypatch.setenv("WRANGLER_DOCKER_BIN", str(tmp_path / "wrangler"))
+    return Account(tmp_path, capfd)
+
+
+def token_in(said: str) -> str:
+    """The access token that was shown."""
+    (found,) = re.findall(r"shown this once.*: (\S+)$", said, re.MULTILINE)
+    return str(found)
+
+
+def test_an_empty_account_gets_a_studio(account: Account) -> None:
+    code, said = account.deploy()
+    assert code == 0, said
+    state = account.get()
+    assert list(state["databases"]) == [state["migrated"]] == state["buckets"] == ["invokeai-cloud"]
+    assert state["pages"] == {"invokeai-cloud-ui": 1}
+    assert account.secrets() == R2 | {"ACCESS_TOKEN": token_in(said)}
+    assert len(token_in(said)) >= 32
+    assert "https://invokeai-cloud-ui-4x.pages.dev" in said
+    assert not [call for call in state["calls"] for value in account.secrets().values() if value in call]
+    assert not [value for value in R2.values() if value in said]
+    written = (account.project / "wrangler.account.toml").read_text()
+    assert state["databases"]["invokeai-cloud"] in written and '"acc-1"' in written
+    assert (account.project / "wrangler.toml").read_text() == (REPOSITORY / "wrangler.toml").read_text()
+
+
+def test_a_second_time_creates_nothing_and_deploys_again(account: Account) -> None:
+    account.deploy()
+    before = account.get()
+    account.set(calls=[])
+    code, said = account.deploy()
+    after = account.get()
+    assert code == 0, said
+    assert {name: after[name] for name in ("databases", "buckets", "workers")} == {
+        name: before[name] for name in ("databases", "buckets", "workers")
+    }
+    assert (after["deploys"], after["pages"]) == (2, {"invokeai-cloud-ui": 2})
+    assert "shown this once" not in said
+    assert not [call for call in after["calls"] if re.search(" create | bulk ", call)]
+
+
+@pytest.mark.parametrize(
+    "fault, when", [(fault, when) for fault in ACTS for when in ("before", "after")] + [(f, "before") for f in LOOKS]
+)
+def test_a_step_that_fails_is_named_and_the_next_run_goes_on(account: Account, fault: str, when: str) -> None:
+    account.set(faults={fault: when})
+    code, said = account.deploy()
+    assert code == 2
+    assert f"] {STEP_OF[fault]} failed." in said and "Traceback" not in said
+    assert "fetch failed" in said or "internal error" in said or "were not accepted" in said
+    assert not [value for value in R2.values() if value in said]
+    assert ("--new-access-token" in said) is (fault == "secret bulk")
+    account.set(faults={})
+    code, said = account.deploy()
+    state = account.get()
+    assert code == 0, said
+    assert (len(state["databases"]), len(state["buckets"]), list(state["pages"])) == (1, 1, ["invokeai-cloud-ui"])
+    assert set(account.secrets()) == {*R2, "ACCESS_TOKEN"}
+    creations = [call for call in state["calls"] if " create " in call]
+    assert len(creations) == 3 + (when == "before" and " create" in fault)
+
+
+def test_a_dry_run_says_what_is_missing_and_changes_nothing(account: Account) -> None:
+    before = account.get()
+    code, said = account.deploy("--dry-run")
+    after = account.get()
+    assert code == 0, said
+    assert said.count(": + ") == 9
+    assert "+ create the D1 database invokeai-cloud" in said and "Nothing was changed" in said
+    assert {**after, "calls": []} == before
+    assert not (account.project / "wrangler.account.toml").exists()
+    assert not (account.project / "frontend" / "dist").exists()
+    assert not [call for call in after["calls"] if call.startswith(ACTS)]
+    account.deploy()
+    assert account.deploy("--dry-run")[1].count(": + ") == 4  # what is deployed anew every time
+
+
+def test_nobody_logged_in(account: Account) -> None:
+    account.set(logged_in=False)
+    code, said = account.deploy()
+    assert code == 2 and "Account failed" in said and "wrangler login" in said
+    assert account.get()["databases"] == {}
+
+
+def test_one_of_several_accounts_has_to_be_chosen(account: Account) -> None:
+    account.set(accounts=2)
+    code, said = account.deploy()
+    assert code == 2 and "--account" in said and "acc-2" in said
+    assert account.deploy("--account", "acc-3")[0] == 2
+    assert account.get()["databases"] == {}
+    code, said = account.deploy("--account", "acc-2")
+    assert code == 0, said
+    assert '"acc-2"' in (account.project / "wrangler.account.toml").read_text()
+
+
+def test_without_a_key_for_the_bucket_the_rest_is_done_and_the_remedy_told(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INVOKEAI_R2_SECRET_ACCESS_KEY")
+    code, said = account.deploy()
+    assert code == 2 and "Secrets failed" in said and "Object Read & Write" in said
+    assert "without the secret INVOKEAI_R2_SECRET_ACCESS_KEY." in said
+    token = token_in(said)
+    monkeypatch.setenv("INVOKEAI_R2_SECRET_ACCESS_KEY", R2["INVOKEAI_R2_SECRET_ACCESS_KEY"])
+    code, said = account.deploy()
+    assert code == 0, said
+    assert account.secrets() == R2 | {"ACCESS_TOKEN": token}
+
+
+def test_provider_keys_go_along_and_the_token_is_replaced_only_on_demand(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    first = token_in(account.deploy()[1])
+    assert "OPENAI_API_KEY" not in account.secrets()
+    code, said = account.deploy("--provider-keys")
+    assert code == 0 and "sk-canary" not in said
+    assert account.secrets() == R2 | {"ACCESS_TOKEN": first, "OPENAI_API_KEY": "sk-canary"}
+    second = token_in(account.deploy("--new-access-token")[1])
+    assert second != first and account.secrets()["ACCESS_TOKEN"] == second
+
+
+def test_a_folder_without_the_project_is_refused(account: Account, tmp_path: Path) -> None:
+    account.project = tmp_path
+    code, said = account.deploy()
+    assert code == 2 and "--project" in said
