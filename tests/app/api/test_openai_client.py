@@ -4,17 +4,27 @@ import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
 import pytest
 from PIL import Image
 
+from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.provider_errors import ProviderQuotaExhausted, ProviderRefused
+from invokeai.app.services.image_providers.providers.openai_compatible import OpenAiCompatibleImageService
+from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
+from invokeai.app.services.shared.database.sqlite import SqliteDatabase
+from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.studio_process import StudioProcess
 
 TOKEN = "canary-token-of-a-program"
 
 PROVIDER = """
+from invokeai.app.services.image_providers.capabilities import ExternalApiModelDefaultSettings
 from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
 from invokeai.app.services.image_providers.provider import ImageProvider
@@ -31,13 +41,15 @@ class Failing(ImageProvider):
     info = ProviderInfo(
         provider_id="failing", display_name="Failing", description="", default_model="refused", priority=900,
         needs_key=False, is_paid=False,
-        models=tuple(ImageModel(model_id=name, name=name, description="", capabilities=ExternalModelCapabilities())
-                     for name in ENDS),
+        models=tuple(ImageModel(model_id=name, name=name, description="", capabilities=ExternalModelCapabilities(),
+            default_settings=ExternalApiModelDefaultSettings(width=320, height=200)) for name in ENDS),
     )
     calls = 0
 
     async def generate(self, request, model, receipt):
         Failing.calls += 1
+        if request.prompt == "how large?":
+            raise ProviderBadRequest(f"{request.width}x{request.height}")
         raise ENDS[model.model_id]
 """
 
@@ -82,6 +94,35 @@ def test_an_address_leads_to_the_picture(client: openai.OpenAI) -> None:
     (item,) = answer.data
     assert item.b64_json is None
     assert Image.open(io.BytesIO(httpx.get(item.url).content)).size == (64, 64)
+
+
+async def test_another_studio_can_use_this_one_as_its_provider(server: StudioProcess, tmp_path: Path) -> None:
+    known = ProviderCredentials(TOKEN, server.base_url)
+    provider = OpenAiCompatibleImageService(lambda: known)
+    await provider.refresh_models()
+    assert {"sketch/flow", "failing/refused"} <= {model.model_id for model in provider.models()}
+    database = SqliteDatabase(tmp_path / "other.db")
+    await database.migrate()
+    manager = ImageServiceManager([provider], ReceiptStore(database, DiskObjects(tmp_path / "objects")))
+
+    async def make(model: str, **changes: Any) -> ImageResult:
+        request = ImageRequest(prompt="a fox", model=f"openai_compatible/{model}", width=96, height=64, **changes)
+        return await manager.generate(request, CallKey("session", model + request.mode))
+
+    made = (await make("sketch/flow")).images[0].image
+    edited = (await make("sketch/flow", mode="img2img", init_image=Image.new("RGB", (96, 64), "teal"))).images[0].image
+    for file in (made, edited):
+        assert isinstance(file, bytes) and Image.open(io.BytesIO(file)).size == (96, 64)
+    for model, error in (("refused", ProviderRefused), ("spent", ProviderQuotaExhausted)):
+        with pytest.raises(error):
+            await make(f"failing/{model}")
+    await provider.aclose()
+    await database.close()
+
+
+def test_without_a_size_a_picture_is_as_large_as_is_usual_for_its_model(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="320x200"):
+        client.images.generate(prompt="how large?", model="failing/refused", size="auto")
 
 
 def test_models_are_listed_and_found(client: openai.OpenAI) -> None:

@@ -105,7 +105,8 @@ async def openai_generate_images(
 ) -> JsonAnswer:
     """Pictures from a prompt."""
     route = services.image_generation.route(body.model)
-    width, height = _size(body.size) or (1024, 1024)
+    usual = route.model.default_settings
+    width, height = _size(body.size) or (usual.width or 1024, usual.height or 1024)
     request = ImageRequest(
         prompt=body.prompt,
         model=body.model,

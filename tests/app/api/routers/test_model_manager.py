@@ -17,6 +17,7 @@ from invokeai.app.api.routers.model_manager import model_manager_router
 from invokeai.app.api.routers.model_relationships import model_relationships_router
 from invokeai.app.services.image_providers.credentials import FILE_NAME, ProviderCredentialsStore
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.providers.openai_compatible import OpenAiCompatibleImageService
 from invokeai.app.services.image_providers.providers.sketch import SketchImageService
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.library_files.library_files import LibraryFileStore
@@ -26,6 +27,7 @@ from invokeai.app.services.model_manager.model_relationships import ModelRelatio
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.app.api.library_api import LibraryApi, library_api
 from tests.app.services.image_providers.fake_providers import PaidImageService
+from tests.simulators.openai_compatible import OpenAiCompatibleSimulator
 
 ROUTERS = (model_manager_router, model_install_router, model_relationships_router, external_providers_router)
 MODELS, PROVIDERS, RELATED = "/v2/models", "/v1/app/external_providers", "/v1/model_relationships"
@@ -246,6 +248,21 @@ async def test_a_first_key_tells_the_browsers_that_models_have_come(api: Library
     assert api.published[1].model_dump()["key"] == "paid-pro"
     await give_key(api)
     assert len(api.published) == 2, "a second key is no news"
+
+
+async def test_an_address_that_is_typed_in_brings_the_models_that_its_server_names(api: LibraryApi) -> None:
+    server = OpenAiCompatibleSimulator()
+    server.start()
+    provider = OpenAiCompatibleImageService(lambda: api.services.provider_credentials.get("openai_compatible"))
+    api.services.image_generation._providers["openai_compatible"] = provider
+    body = {"api_key": server.key, "base_url": server.base_url}
+    answer = await api.json("POST", f"{PROVIDERS}/config/openai_compatible", json=body)
+    await provider.aclose()
+    server.stop()
+    assert answer["api_key_configured"] and answer["base_url"] == server.base_url
+    assert {"openai_compatible-stable-diffusion", "openai_compatible-team-flux"} <= set(await keys(api))
+    assert api.published[-1].model_dump()["key"] == "openai_compatible-stable-diffusion"
+    assert [seen.path for seen in server.seen] == ["/v1/models"]
 
 
 async def test_a_key_goes_in_and_never_comes_out(api: LibraryApi) -> None:
