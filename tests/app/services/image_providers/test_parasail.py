@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from invokeai.app.services.image_providers.generation import ImageRequest
+from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
@@ -168,3 +170,47 @@ async def test_a_batch_that_ended_without_pictures_may_have_been_billed(bench: C
     service_of(bench).walk = ["validating", status]
     with pytest.raises(OutcomeUnknown, match=status):
         await bench.generate(edit(bench))
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+async def test_a_crash_at_any_exchange_orders_no_second_batch_and_loses_no_picture(tmp_path: Path, late: bool) -> None:
+    for place in range(100):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        async with cloud_bench(CASE, folder) as bench:
+            trail = _die_at(bench, place, late)
+            try:
+                await bench.generate(edit(bench))
+                assert len(trail) == place, "every exchange was a place to die at"
+                return
+            except Died:
+                bench.restart()
+            try:
+                result = await bench.generate(edit(bench))
+                assert result.images[0].image == picture("a red fox in the snow", 0)
+            except OutcomeUnknown:
+                assert trail[-1] == "POST /batches" and not late, "only an order that never left is not found"
+            assert len(bench.simulator.ledger) <= 1 and bench.simulator.paid_requests <= 1
+
+
+def _die_at(bench: CloudBench, place: int, late: bool) -> list[str]:
+    """Let the process end at that exchange, before it or after it; the exchanges so far."""
+    trail: list[str] = []
+    send = bench.provider.send
+
+    async def mortal(call: HttpCall, *given: Any, **named: Any) -> HttpAnswer:
+        if len(trail) == place and not late:
+            trail.append(f"{call.method} {call.path}")
+            raise Died
+        answer = await send(call, *given, **named)
+        trail.append(f"{call.method} {call.path}")
+        if len(trail) == place + 1:
+            raise Died
+        return answer
+
+    bench.provider.send = mortal  # type: ignore[method-assign]
+    return trail
