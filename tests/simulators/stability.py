@@ -116,11 +116,8 @@ class StabilitySimulator(Simulator):
         return self.checked(fields, model)
 
     def _size(self, asked: Any, path: str) -> tuple[int, int]:
-        expected = (
-            {"image", "mask"} if path == "edit/inpaint" else {"image"} if getattr(asked, "strength", None) else set()
-        )
-        if getattr(asked, "mode", "") == "image-to-image":
-            expected = {"image"}
+        with_picture = getattr(asked, "strength", None) is not None or getattr(asked, "mode", "") == "image-to-image"
+        expected = {"image", "mask"} if path == "edit/inpaint" else {"image"} if with_picture else set()
         if set(self.files) != expected:
             raise self.invalid("image", f"{sorted(expected)} expected, not {sorted(self.files)}")
         if not expected:
@@ -130,7 +127,7 @@ class StabilitySimulator(Simulator):
         if path != "edit/inpaint" and asked.strength is None:
             raise self.invalid("strength", "required with an image")
         size: tuple[int, int] = self.files["image"].size
-        if not 64 <= min(size) or not size[0] * size[1] <= 9_437_184:
+        if min(size) < 64 or size[0] * size[1] > 9_437_184:
             raise self.invalid("image", "at least 64 pixels a side, at most 9,437,184 pixels")
         if path == "edit/inpaint" and self.files["mask"].size != size:
             raise self.invalid("mask", "must have the size of the image")

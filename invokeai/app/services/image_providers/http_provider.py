@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.image_providers.receipts import Receipt
 
 logger = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses, with accounts and signatures in them
 
 MAX_ANSWER_BYTES = 96 * 1024 * 1024
 MAX_REDIRECTS = 3

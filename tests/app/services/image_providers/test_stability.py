@@ -59,6 +59,11 @@ async def test_image_to_image_has_a_strength_and_the_size_asked_for(
     assert "aspect_ratio" not in asked and service_of(bench).files["image"].size == (1024, 1024)
 
 
+async def test_a_strength_of_nothing_is_sent_with_the_picture(bench: CloudBench) -> None:
+    await bench.generate(bench.request("img2img", "ultra", strength=0.0))
+    assert bench.simulator.ledger[0].request["strength"] == 0 and "image" in service_of(bench).files
+
+
 async def test_a_mask_is_white_where_something_new_goes(bench: CloudBench) -> None:
     request = bench.request(
         "inpaint", "inpaint", width=200, height=128, init_image=scene(200, 128), mask_image=hole(100, 64)

@@ -1,5 +1,6 @@
 """Cloudflare Workers AI: where the account comes from, a body for every model, the codes, and what a picture costs."""
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -70,6 +71,13 @@ async def test_a_gateway_has_the_models_right_below_it(bench: CloudBench) -> Non
     provider = provider_at("https://gateway.ai.cloudflare.com/v1/acc/gate/workers-ai")
     call = provider.call_for(bench.request(model_id=SCHNELL), MODELS[1], receipt)
     assert call.path == "/@cf/black-forest-labs/flux-1-schnell"
+
+
+async def test_the_account_stays_out_of_the_log(bench: CloudBench, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await bench.generate()
+    ours = [record for record in caplog.records if not record.name.startswith("aiohttp")]  # that is the simulator
+    assert ours and not any(ACCOUNT in record.getMessage() for record in ours)
 
 
 async def test_schnell_gets_its_prompt_and_steps_and_nothing_else(bench: CloudBench) -> None:
