@@ -1,9 +1,11 @@
 """A server of the user's choice: models from settings or from itself, key optional, pictures from its own address."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from invokeai.app.services.config.config import load_config
@@ -24,6 +26,7 @@ from invokeai.app.services.shared.errors import NotFound
 from tests.app.services.image_providers.cloud_bench import KEY, CloudBench, cloud_bench, hole, scene
 from tests.app.services.image_providers.provider_cases.openai_compatible import CASE
 from tests.simulators.openai_compatible import OpenAiCompatibleSimulator
+from tests.studio_process import StudioProcess
 
 
 @pytest.fixture
@@ -185,3 +188,29 @@ async def test_the_base_url_may_leave_the_version_out_or_have_a_path(bench: Clou
 def test_sizes_are_free() -> None:
     model = OpenAiCompatibleImageService().custom_model("any")
     assert model is not None and model.capabilities.max_image_size is None
+
+
+def test_a_studio_asks_at_its_start_and_generates_at_once(tmp_path: Path) -> None:
+    server = OpenAiCompatibleSimulator()
+    server.start()
+    settings = {
+        "INVOKEAI_PROVIDER_BASE_URLS": f'{{"openai_compatible": "{server.base_url}/v1"}}',
+        "OPENAI_COMPATIBLE_API_KEY": server.key,
+    }
+    studio = StudioProcess(tmp_path / "root", settings=settings)
+    try:
+        studio.start()
+        with httpx.Client(base_url=studio.base_url, timeout=30) as client:
+            for _ in range(1000):
+                names = [model["name"] for model in client.get("/api/v2/models/").json()["models"]]
+                if "team/flux" in names:
+                    break
+                time.sleep(0.01)
+            body = {"prompt": "a fox", "model": "openai_compatible/team/flux", "width": 96, "height": 64}
+            made = client.post("/api/images/generate", json=body).json()
+    finally:
+        studio.stop()
+        server.stop()
+    assert "team/flux" in names
+    assert (made["provider"], made["model"], made["cost"]["kind"]) == ("openai_compatible", "team/flux", "unknown")
+    assert [seen.path for seen in server.seen][:2] == ["/v1/models", "/v1/images/generations"]
