@@ -8,7 +8,12 @@ import pytest
 from invokeai.app.services.config.settings_table import settings_table
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "plans").glob("*.md"))]
+FOLDERS = (REPOSITORY / "plans", REPOSITORY / "docs")
+PAGES = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CHANGELOG.md",
+    *(page for f in FOLDERS for page in sorted(f.glob("*.md"))),
+]
 
 
 def test_readme_lists_every_setting_with_its_default() -> None:
