@@ -94,6 +94,7 @@ async def test_a_batch_that_takes_long_is_asked_for_later_and_ordered_once(
     with pytest.raises(PaidPictureLate):
         await bench.generate(edit(bench))
     service_of(bench).walk[-1] = "completed"
+    monkeypatch.undo()
     bench.restart()
     assert (await bench.generate(edit(bench))).images[0].image == picture("a red fox in the snow", 0)
     assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1
