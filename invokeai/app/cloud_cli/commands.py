@@ -1,4 +1,4 @@
-"""The console command `invokeai-cloud`: the database's migrations, and libraries that move.
+"""The console command `invokeai-cloud`: the database's migrations, libraries that move, the deployment.
 
 What a user can mend ends a command with one sentence on standard error and exit code 2. Every command is safe to
 repeat.
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="invokeai-cloud", description="Care for the library of InvokeAI Cloud.")
+    parser = argparse.ArgumentParser(prog="invokeai-cloud", description="Care for the library and the deployment of InvokeAI Cloud.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     database = commands.add_parser("database", help="care for the database").add_subparsers(required=True)
