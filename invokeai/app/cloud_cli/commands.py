@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="invokeai-cloud", description="Care for the library and the deployment of InvokeAI Cloud.")
+    parser = argparse.ArgumentParser(prog="invokeai-cloud", description="Care for a studio: library and deployment.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     database = commands.add_parser("database", help="care for the database").add_subparsers(required=True)

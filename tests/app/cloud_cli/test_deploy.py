@@ -23,10 +23,9 @@ ACTS = (
     "pages project create",
     "pages deploy",
 )
-LOOKS = ("whoami", "d1 list", "r2 bucket info", "secret list", "pages project list", "info", "--version")
+LOOKS = ("whoami", "r2 bucket info", "secret list", "pages project list", "info")
 STEP_OF = {
     "d1 create": "Database",
-    "d1 list": "Database",
     "r2 bucket create": "Bucket",
     "r2 bucket info": "Bucket",
     "d1 migrations apply": "Migrations",
@@ -38,7 +37,6 @@ STEP_OF = {
     "pages deploy": "Pages",
     "whoami": "Account",
     "info": "Tools",
-    "--version": "Tools",
 }
 
 
