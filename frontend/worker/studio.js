@@ -45,9 +45,14 @@ export class Studio extends Container {
     const before = this.visits;
     // the class itself counts a visitor only once the server has started for him, and forgets him with his answer
     const isAwaited = () => this.visitors > 0 || this.isReturning || this.visits !== before;
-    if (isAwaited() || (await this.hasWork()) || isAwaited()) return this.renewActivityTimeout();
-    this.isPutToSleep = true;
-    await super.onActivityExpired();
+    if (isAwaited() || (await this.hasWork()) || isAwaited()) {
+      this.renewActivityTimeout();
+    } else {
+      this.isPutToSleep = true;
+      await super.onActivityExpired();
+    }
+    // the class has asked for an alarm at this very moment, which is lost when the running one was due in the same millisecond
+    await this.scheduleNextAlarm();
   }
 
   onStop() {
