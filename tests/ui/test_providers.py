@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.simulators.gemini import GeminiSimulator
 from tests.simulators.openai import OpenAISimulator
 from tests.simulators.simulator import Fault, Simulator
+from tests.simulators.stability import StabilitySimulator
+from tests.simulators.workers_ai import WorkersAiSimulator
 from tests.studio_process import StudioProcess
 from tests.ui.studio_page import StudioPage
 
-SIMULATORS: tuple[type[Simulator], ...] = (OpenAISimulator,)
+SIMULATORS: tuple[type[Simulator], ...] = (OpenAISimulator, GeminiSimulator, WorkersAiSimulator, StabilitySimulator)
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +109,23 @@ def test_a_refusal_and_an_empty_purse_are_told_with_provider_reason_and_remedy(
         expect(page.page.get_by_text(said).first).to_be_visible()
     expect(page.page.get_by_text("Change the prompt").first).to_be_visible()
     assert services["openai"].ledger == []
+
+
+def test_each_provider_makes_a_picture_of_its_own_first_size(page: StudioPage, services: dict[str, Simulator]) -> None:
+    give_keys(page, services)
+    before = page.get("/v1/queue/default/status")["queue"]["completed"]
+    cases: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("gemini", "Nano Banana 2.1", {"aspectRatio": "1:1", "imageSize": "1K"}),
+        ("workers_ai", "FLUX.2 klein 4B (Cloudflare)", {"width": 1024, "height": 1024}),
+        ("stability", "Stable Image Core", {"aspect_ratio": "1:1"}),
+    )
+    for made, (provider, model, asked) in enumerate(cases, start=1):
+        page.choose_model(model)
+        page.prompt(f"a red fox by {provider}")
+        page.invoke()
+        page.wait_for_queue(completed=before + made)
+        [job] = services[provider].ledger
+        understood = job.request.get("generationConfig", {}).get("imageConfig", job.request)
+        assert {name: understood[name] for name in asked} == asked
+        metadata = newest_picture(page)
+        assert metadata["external_provider"] == provider and Decimal(metadata["cost"]["amount"]) == job.amount
