@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.cloud.cloud_worker import ACCESS_TOKEN, BEARER
 from tests.studio_process import StudioProcess
-from tests.ui.conftest import CHROMIUM, FLAGS, VIEW
+from tests.ui.conftest import CHROMIUM, FLAGS
 from tests.ui.studio_page import StudioPage
 
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation",
@@ -32,7 +32,7 @@ class DeployedPage(StudioPage):
     def sign_in(self, token: str = ACCESS_TOKEN) -> None:
         """Go to the studio, be led to the door, and give the token."""
         self.page.goto(f"{self.address}/")
-        expect(self.page).to_have_url(f"{self.address}/access")
+        expect(self.page).to_have_url(f"{self.address}/access", timeout=30_000)
         self.page.get_by_label("Access token").fill(token)
         self.page.get_by_role("button", name="Open").click()
 
@@ -49,7 +49,7 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def visitor(browser: Browser, address: str, server: StudioProcess) -> Iterator[DeployedPage]:
     """A visitor who was never there before."""
-    context = browser.new_context(viewport=VIEW, accept_downloads=True)
+    context = browser.new_context(viewport={"width": 1600, "height": 1000}, accept_downloads=True)
     try:
         yield DeployedPage(context.new_page(), address, server)
     finally:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.cloud.cloud_worker import CloudWorker
 from tests.cloud.d1_gateway import free_port
 from tests.cloud.pages_site import PagesSite, build_frontend
 from tests.cloud.recording_origin import RecordingOrigin
@@ -127,12 +128,25 @@ async def test_without_a_back_end_the_page_loads_and_calls_are_told_so(tmp_path:
         site.stop()
 
 
-async def test_without_the_worker_the_page_loads_and_calls_are_told_so(tmp_path: Path) -> None:
+async def test_without_the_worker_the_page_loads_and_a_closed_worker_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = PagesSite(tmp_path)
+    worker = None
     try:
         async with aiohttp.ClientSession(site.base_url) as http:
             assert 'id="root"' in await (await http.get("/")).text()
             answer = await http.get("/api/v1/app/version")
             assert answer.status in (502, 503) and "try again" in (await answer.json())["detail"]
+            monkeypatch.setenv("WRANGLER_REGISTRY_PATH", str(tmp_path / "registry"))
+            worker = CloudWorker("http://127.0.0.1:1", {"ACCESS_TOKEN": None})
+            async with asyncio.timeout(20):
+                while (answer := await http.get("/", allow_redirects=False)).status == 200:
+                    await asyncio.sleep(0.05)
+            assert (answer.status, answer.headers["location"]) == (303, "/access")
+            closed = await http.get("/access")
+            assert closed.status == 503 and "ACCESS_TOKEN is not set" in (await closed.json())["detail"]
     finally:
         site.stop()
+        if worker is not None:
+            worker.stop()
