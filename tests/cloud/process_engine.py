@@ -198,7 +198,11 @@ class ProcessEngine:
         assert self._sidecar is not None
         command = self._sidecar["Cmd"]
         port = int(command[command.index("--http-egress-port") + 1])
-        outside = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            outside = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.close()
+            return
         outside[1].write(b"CONNECT 127.0.0.2:80 HTTP/1.1\r\nHost: 127.0.0.2:80\r\nX-Hostname: d1.internal\r\n\r\n")
         answer = await outside[0].readuntil(b"\r\n\r\n")
         assert b" 200 " in answer, answer
