@@ -10,6 +10,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.provider_errors import ProviderAuthError
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
@@ -51,7 +52,10 @@ class JobImageProvider(HttpImageProvider):
         call = await asyncio.to_thread(self.call_for, request, model, receipt)
         job = self.job_of(await self.pay(call, receipt, model.timeout_seconds))
         await receipt.sent(job)
-        return await self._finish(job, receipt, model.timeout_seconds)
+        try:
+            return await self._finish(job, receipt, model.timeout_seconds)
+        except ProviderAuthError:  # of the question: the job is taken, so it must not be submitted with another key
+            raise self.late("the key was not accepted when it was asked for the picture") from None
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
         """The result from the kept answer, else from the provider; None when no job was named."""

@@ -1,0 +1,11 @@
+from invokeai.app.services.image_providers.generation import CostKind
+from invokeai.app.services.image_providers.providers.bfl import BflImageService
+from tests.app.services.image_providers.provider_cases import ProviderCase
+from tests.simulators.bfl import BflSimulator
+
+CASE = ProviderCase(
+    provider=BflImageService,
+    simulator=BflSimulator,
+    cost_kind=CostKind.REPORTED,
+    serves_addresses=True,
+)
