@@ -31,12 +31,13 @@ def test_every_way_to_add_a_model_opens(page: StudioPage, way: str) -> None:
     page.page.wait_for_load_state("networkidle")
 
 
-def test_the_provider_panel_shows_who_is_ready(page: StudioPage) -> None:
+def test_the_provider_panel_shows_who_needs_a_key(page: StudioPage) -> None:
     page.tab("Models")
     page.page.get_by_role("tab", name="External Providers").click()
     expect(page.page.get_by_text("External Providers Setup")).to_be_visible()
-    expect(page.page.get_by_text("Configure sketch credentials", exact=False)).to_be_visible()
-    expect(page.page.get_by_text("Configured", exact=False).locator("visible=true").first).to_be_visible()
+    expect(page.page.get_by_text("Configure openai credentials", exact=False)).to_be_visible()
+    expect(page.page.get_by_text("API key required", exact=False).locator("visible=true").first).to_be_visible()
+    expect(page.page.get_by_text("Configure sketch credentials", exact=False)).to_have_count(0)
 
 
 def test_an_install_is_refused_in_words(page: StudioPage) -> None:

@@ -96,7 +96,7 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
         references = [await context.images.get_pil(field.image_name) for field in self.reference_images or ()]
         options = {name: getattr(self, name) for name in self.option_names if getattr(self, name) is not None}
         extras: dict[str, Any] = {
-            name: getattr(self, name, None) for name in ("negative_prompt", "steps", "guidance", "strength")
+            name: getattr(self, name, None) or None for name in ("negative_prompt", "steps", "guidance", "strength")
         }
         size = (self.width, self.height)
         return ImageRequest(
@@ -107,7 +107,7 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
             num_images=self.num_images,
             width=self.width,
             height=self.height,
-            image_size=self.image_size,
+            image_size=self.image_size or None,
             init_image=await load(self.init_image),
             mask_image=await load(self.mask_image),
             reference_images=tuple(references),
@@ -126,12 +126,19 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
     version="1.0.0",
 )
 class ThirdPartyImageGenerationInvocation(ImageGenerationNode):
-    """Makes pictures with any provider's model. A setting that the model does not know is refused, never ignored."""
+    """Makes pictures with any provider's model. A setting that the model does not know is refused, never ignored.
+
+    The editor has no empty number: 0 stands for one that is not set.
+    """
 
     negative_prompt: str | None = InputField(default=None, description="What to avoid.")
-    steps: int | None = InputField(default=None, gt=0, description="Number of steps.")
-    guidance: float | None = InputField(default=None, ge=0, description="How closely to follow the prompt.")
-    strength: float | None = InputField(default=None, ge=0, le=1, description="How far to leave the initial picture.")
+    steps: int | None = InputField(default=None, ge=0, description="Number of steps; 0: the model's own.")
+    guidance: float | None = InputField(
+        default=None, ge=0, description="How closely to follow the prompt; 0: the model's own."
+    )
+    strength: float | None = InputField(
+        default=None, ge=0, le=1, description="How far to leave the initial picture; 0: the model's own."
+    )
 
 
 @invocation(

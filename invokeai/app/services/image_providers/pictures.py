@@ -46,7 +46,8 @@ async def make_pictures(
     """The pictures, call by call, so that those of an earlier call are kept when a later one fails.
 
     The receipt of a call is closed when the caller comes back for the next picture, that is, after storing it.
-    `image_size` is passed on only to models with resolution presets: the UI sends it along with every model.
+    `image_size` is passed on only to models with resolution presets, and a seed of 0 only to models with seeds: the UI
+    sends them along with every model.
 
     Raises:
         ProviderError, NotFound: as `ImageServiceManager.generate`, or the model is not one of `provider_id`.
@@ -54,6 +55,8 @@ async def make_pictures(
     route = manager.usable_route(request, provider_id)
     if not route.model.capabilities.resolution_presets:
         request = replace(request, image_size=None)
+    if request.seed == 0 and not route.model.capabilities.supports_seed:
+        request = replace(request, seed=None)
     for index, call in enumerate(manager.split(request)):
         current_work().check()
         call_key = replace(key, index=key.index + index)

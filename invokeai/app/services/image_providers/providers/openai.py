@@ -178,7 +178,7 @@ class OpenAIImageService(OpenAiWireProvider):
             "output_format": "png",
             "quality": "auto",
             "background": "auto",
-            **{name: value for name, value in request.options.items() if value is not None},
+            **{name: value for name, value in request.options.items() if value and name != "input_fidelity"},
         }
         pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
         if not pictures:
@@ -240,7 +240,7 @@ def _check(request: ImageRequest, model: OpenAIModelConfig) -> None:
         faults.append(f"a prompt has at most {MAX_PROMPT:,} characters")
     if str(request.options.get("quality") or "auto") not in model.qualities:
         faults.append(f"its qualities are {', '.join(model.qualities)}")
-    if request.options.get("input_fidelity"):
+    if request.options.get("input_fidelity") == "high":
         faults.append("it keeps to input pictures closely by itself and takes no input fidelity")
     if len(request.reference_images) + (request.init_image is not None) > MAX_PICTURES:
         faults.append(f"it takes at most {MAX_PICTURES} pictures")
