@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
@@ -201,7 +201,7 @@ async def test_reference_images_and_strength_reach_the_provider(studio: Generati
         )
     )
     made = list(studio.gallery.pictures.values())[-1]
-    assert max(most for _, most in ImageChops.difference(made, scene()).getextrema()) < 16, "hardly changed"
+    assert max(ImageStat.Stat(ImageChops.difference(made, scene())).mean) < 8, "hardly changed"
 
 
 async def test_numbers_that_the_editor_leaves_at_zero_are_not_set(studio: GenerationStudio) -> None:
