@@ -1,0 +1,278 @@
+"""Runware over REST: our task id is written before anything leaves, so a lost answer is asked for and never paid twice.
+
+A task is sent again only under the same id, which Runware answers with `conflictTaskUUID` when it has it already.
+Source of the format: Runware's API documentation and its official SDK, November 2026.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageRequest, ImageResult
+from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
+from invokeai.app.services.image_providers.http_provider import data_uri, nothing_empty
+from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.job_provider import JobImageProvider
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    PaidPictureLate,
+    ProviderAuthError,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+    ProviderRefused,
+)
+from invokeai.app.services.image_providers.runware_models import MODELS, RunwareModelConfig
+
+if TYPE_CHECKING:
+    from invokeai.app.services.image_providers.receipts import Receipt
+
+Item = dict[str, Any]
+
+DUPLICATE = "conflictTaskUUID"
+GONE = ("taskFailedOrNotFound", "taskNotFound")
+REFUSALS = ("contentpolicy", "sensitivecontent", "unsafecontent", "nsfw", "promptblocked", "imageblocked", "moderation",
+            "invalidprovidercontent")  # fmt: skip
+MONEY = ("insufficient", "credits", "balance", "quota", "paymentrequired")
+KEY = ("invalidapikey", "unauthorized", "forbidden", "permissiondenied", "authtimeout", "suspended")
+MAX_PROMPT = 3000
+MAX_SEED = 2**63
+DEFAULT_STRENGTH = 0.8
+SENDINGS = 3
+
+
+class RunwareImageService(JobImageProvider):
+    """Runware's picture models."""
+
+    info: ClassVar[ProviderInfo] = ProviderInfo(
+        provider_id="runware",
+        display_name="Runware",
+        description="Many open and closed picture models; every picture's cost is reported.",
+        models=MODELS,
+        default_model="rundiffusion:130@100",
+        priority=10,
+        max_concurrency=4,
+    )
+    default_base_url = "https://api.runware.ai"
+    result_hosts = ("runware.ai",)
+
+    def get_setup_instructions(self) -> str:
+        """Where the key comes from and where it goes."""
+        return "Create a key at https://my.runware.ai and set RUNWARE_API_KEY, or enter it in the model manager."
+
+    def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
+        """By size and steps, from the upper end of prices seen; None where none was."""
+        assert isinstance(model, RunwareModelConfig)
+        if not model.prices:
+            return None
+        pixels = request.width * request.height
+        largest, dearest = model.prices[-1]
+        known = next((price for most, price in model.prices if pixels <= most), None)
+        price = Decimal(known) if known else Decimal(dearest) * pixels / largest
+        if request.steps and model.steps:
+            price *= max(Decimal(1), Decimal(request.steps) / model.steps)
+        total = (price * request.num_images).quantize(Decimal("0.000001"))
+        return Cost(format(total.normalize(), "f"), kind=CostKind.ESTIMATED)
+
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """One task. A lost answer is asked for; what Runware does not know is sent again under the same id."""
+        call = await asyncio.to_thread(self.call_for, request, model, receipt)
+        task_id = receipt.provider_ref or ""
+        for sending in range(SENDINGS):
+            try:
+                answer = await self.pay(call, receipt, model.timeout_seconds)
+            except PaidPictureLate:
+                raise
+            except OutcomeUnknown as error:
+                if error.provider_code is not None:  # Runware's own words, so it is not for us to send again
+                    raise
+                if not await self._is_known(task_id):
+                    if sending + 1 == SENDINGS:
+                        raise
+                    continue
+                break
+            except ProviderError as error:
+                if sending and not isinstance(error, ProviderBadRequest | ProviderRefused):
+                    raise self.unknown("it could not be sent a second time") from None
+                raise
+            self.job_of(answer)
+            break
+        return await self._finish(task_id, receipt, model.timeout_seconds)
+
+    async def resume(self, receipt: Receipt) -> ImageResult | None:
+        """The kept answer, else what Runware says of the task; None when it does not know it."""
+        if not receipt.raw_answer and receipt.provider_ref and not await self._is_known(receipt.provider_ref):
+            return None
+        return await super().resume(receipt)
+
+    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
+        """The task, under an id that is written into the receipt before it is sent."""
+        assert isinstance(model, RunwareModelConfig)
+        _check(request, model)
+        receipt.provider_ref = task_uuid(receipt.receipt_id)
+        return HttpCall("POST", "/v1", json=[task(request, model, receipt.provider_ref)])
+
+    def job_of(self, answer: HttpAnswer) -> str:
+        """The task's id, when it was taken, now or before."""
+        items, errors = items_of(answer)
+        if items:
+            return str(items[0].get("taskUUID"))
+        if errors and errors[0].get("code") == DUPLICATE:
+            return str(errors[0].get("taskUUID"))
+        raise self._failure(errors[0], answer) if errors else self.unknown("its answer makes no sense")
+
+    def question_for(self, job: str) -> HttpCall:
+        """`getResponse`, which is free."""
+        return HttpCall("POST", "/v1", json=[{"taskType": "getResponse", "taskUUID": job}])
+
+    def is_done(self, answer: HttpAnswer) -> bool:
+        """Whether no part of the task is being made any more."""
+        if answer.status in (401, 403):
+            raise ProviderAuthError("Runware did not accept the key when asked for a picture.", provider_id="runware")
+        items, errors = items_of(answer)
+        if errors and not items:
+            raise self._failure(errors[0], None)
+        return bool(items) and not any(item.get("status") == "processing" for item in items)
+
+    async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
+        """The pictures that were made; those that failed are told in the note."""
+        items, errors = items_of(answer)
+        done = [item for item in items if isinstance(item.get("imageURL"), str)]
+        shown = [item for item in done if not item.get("NSFWContent")]
+        if done and not shown:
+            raise ProviderRefused("Runware found the picture unsafe.", stage="output", provider_id="runware")
+        if not shown:
+            raise self._failure(errors[0], None) if errors else self.unknown("its answer has no picture in it")
+        pictures = [await self.fetch_picture(str(item["imageURL"])) for item in shown]
+        seeds = [item.get("seed") if isinstance(item.get("seed"), int) else None for item in shown]
+        return ImageResult(
+            images=tuple(GeneratedImage(*pair) for pair in zip(pictures, seeds, strict=True)),
+            provider_id="runware",
+            model_id=receipt.model_id,
+            cost=cost_of(done),
+            request_id=receipt.provider_ref,
+            note=f"{len(errors)} of the pictures failed: {self._words(errors[0])}" if errors else None,
+        )
+
+    def failure_of(self, answer: HttpAnswer) -> ProviderError:
+        """By the code of the first error, else by status."""
+        _, errors = items_of(answer)
+        if errors and errors[0].get("code") == DUPLICATE:
+            return self.unknown("it says that it has the task already")
+        if errors:
+            return self._failure(errors[0], answer)
+        return self.failure(answer, f"status {answer.status}", code=str(answer.status))
+
+    async def _is_known(self, task_id: str) -> bool:
+        """Whether Runware has the task: asked twice, as a request that was cut off may still be on its way."""
+        for attempt in range(2):
+            _, errors = items_of(await self.ask(self.question_for(task_id)))
+            if not any(error.get("code") in GONE for error in errors):
+                return True
+            await asyncio.sleep(self.pause_seconds * (attempt + 1))
+        return False
+
+    def _words(self, error: Mapping[str, Any]) -> str:
+        return self.without_key(str(error.get("message") or error.get("code") or "no reason given"))[:500]
+
+    def _failure(self, error: Mapping[str, Any], answer: HttpAnswer | None) -> ProviderError:
+        """The typed error. `answer` is that of the submission; None: the task had been accepted."""
+        code = str(error.get("code") or "")
+        said, low = self._words(error), code.lower()
+        task_id = error.get("taskUUID")
+        words: dict[str, Any] = {"provider_code": code or "none", "request_id": task_id, "provider_id": "runware"}
+        if any(part in low for part in REFUSALS):
+            stage = "output" if answer is None else "input_image" if "imageblocked" in low else "prompt"
+            return ProviderRefused(f"Runware: {said}", stage=stage, **words)
+        if answer is None:  # it had been taken; that a failed task is free is not promised
+            return OutcomeUnknown(f"Runware: {said} It may have been billed.", **words)
+        if any(part in low for part in MONEY):
+            return ProviderQuotaExhausted(f"Runware: {said}", **words)
+        if any(part in low for part in KEY):
+            return ProviderAuthError(f"Runware: {said} Check the key of Runware.", **words)
+        if "ratelimit" in low:
+            return ProviderRateLimited(f"Runware: {said}", retry_after=answer.retry_after, **words)
+        return self.failure(answer, said, code or "none", task_id)
+
+
+def task_uuid(receipt_id: str) -> str:
+    """Our id of the task: a version-4 UUID, the same for the same receipt."""
+    return str(uuid.UUID(bytes=uuid.UUID(receipt_id).bytes, version=4))
+
+
+def task(request: ImageRequest, model: RunwareModelConfig, task_id: str) -> Item:
+    """The task as Runware takes it: only fields that the model declares. Masks are white where it repaints."""
+    inputs: Item = {}
+    if request.init_image is not None:
+        inputs["seedImage"] = data_uri(request.init_image)
+    if request.mask_image is not None:
+        from PIL import ImageOps
+
+        inputs["maskImage"] = data_uri(ImageOps.invert(request.mask_image.convert("L")))
+    if request.reference_images:
+        inputs["referenceImages"] = [data_uri(image) for image in request.reference_images]
+    strength = DEFAULT_STRENGTH if request.strength is None else request.strength
+    values: Item = {
+        "taskType": "imageInference",
+        "taskUUID": task_id,
+        "model": model.model_id,
+        "positivePrompt": request.prompt,
+        "width": request.width,
+        "height": request.height,
+        "numberResults": request.num_images,
+        "outputType": "URL",
+        "outputFormat": "PNG",
+        "deliveryMethod": "async",
+        "includeCost": True,
+        "negativePrompt": request.negative_prompt or None,
+        "seed": request.seed,
+        "steps": request.steps if request.steps is not None else model.steps,
+        "CFGScale": request.guidance if request.guidance is not None else model.guidance,
+        "acceleration": model.acceleration,
+        "strength": strength if request.init_image is not None else None,
+        "inputs": inputs or None,
+    }
+    return nothing_empty(values)
+
+
+def cost_of(items: Sequence[Mapping[str, Any]]) -> Cost:
+    """The sum of the reported costs; unknown when one is missing."""
+    try:
+        total = sum((Decimal(str(item["cost"])) for item in items), Decimal(0))
+    except (KeyError, InvalidOperation):
+        return Cost()
+    return Cost(format(total, "f"), kind=CostKind.REPORTED) if total.is_finite() and total >= 0 else Cost()
+
+
+def _check(request: ImageRequest, model: RunwareModelConfig) -> None:
+    faults, step = [], model.side_step
+    if request.width % step or request.height % step:
+        near = "×".join(str(max(model.min_side, round(side / step) * step)) for side in (request.width, request.height))
+        faults.append(f"sides are multiples of {step} pixels, so not {request.width}×{request.height}; take {near}")
+    if not 2 <= len(request.prompt) <= MAX_PROMPT:
+        faults.append(f"a prompt has 2 to {MAX_PROMPT} characters")
+    if request.negative_prompt and not 2 <= len(request.negative_prompt) <= MAX_PROMPT:
+        faults.append(f"a negative prompt has 2 to {MAX_PROMPT} characters")
+    if request.seed is not None and request.seed >= MAX_SEED:
+        faults.append("a seed is below 2^63")
+    if request.steps is not None and not 1 <= request.steps <= model.max_steps:
+        faults.append(f"steps are 1 to {model.max_steps}")
+    if request.guidance is not None and not 0 <= request.guidance <= model.max_guidance:
+        faults.append(f"guidance is 0 to {model.max_guidance:g}")
+    if faults:
+        raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="runware")
+
+
+def items_of(answer: HttpAnswer) -> tuple[list[Item], list[Item]]:
+    """`data` and `errors` of an answer; both empty where it makes no sense."""
+    values = answer.json()
+    if not isinstance(values, dict):
+        return [], []
+    data, errors = values.get("data") or [], values.get("errors") or []
+    lists = [value if isinstance(value, list) else [value] for value in (data, errors)]
+    return cast("tuple[list[Item], list[Item]]", tuple([v for v in part if isinstance(v, dict)] for part in lists))
