@@ -1,7 +1,7 @@
 """Replicate: FLUX as predictions that are asked for. Each has a deadline on Replicate's own side.
 
 A refusal is a prediction that failed with words; one that was aborted never ran and costs nothing. Cost is told by
-nobody. Source of the format: replicate.com/docs (prediction lifecycle, rate limits), the models' schemas, November 2026.
+nobody. Source of the format: replicate.com/docs (prediction lifecycle, rate limits), model schemas, November 2026.
 """
 
 from __future__ import annotations
