@@ -83,7 +83,7 @@ async def test_requests_wake_it_and_it_falls_asleep_again(worker: CloudWorker, e
         assert told["INVOKEAI_D1_BASE_URL"] == "http://d1.internal"
         assert ACCESS_TOKEN not in str(told)
 
-        wanted = {"prompt": "a red sea", "size": "64x64", "response_format": "url"}
+        wanted = {"prompt": "a red sea", "model": "sketch/flow", "size": "64x64", "response_format": "url"}
         made = await (await http.post("/v1/images/generations", json=wanted)).json()
         address = made["data"][0]["url"]
         assert address.startswith(f"{worker.base_url}/"), "the server must know under which address it is visited"
