@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.events.events import Event, EventService
 from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
@@ -38,6 +39,7 @@ class QueueStudio:
     """The parts, built but not started. `images` stands in for the image service."""
 
     def __init__(self, root: Path, images: Any = None, database: Database | None = None, **settings: Any) -> None:
+        load_core_invocations()
         self.config = AppConfig(root=root, **settings)
         self.database = FailingDatabase(database or empty_database(root / "test.db"))
         self.events = EventService()
