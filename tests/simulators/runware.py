@@ -99,6 +99,9 @@ class RunwareSimulator(Simulator):
         super().__init__()
         self.tasks: dict[str, list[dict[str, Any]]] = {}
         self.asked: dict[str, int] = {}
+        self.come_singly = False
+        """Whether each question finds one picture more."""
+        self.refuse_questions = False
         self.failing: list[dict[str, str]] = []
         """Errors that the next task ends with, beside the pictures it makes otherwise."""
 
@@ -190,7 +193,10 @@ class RunwareSimulator(Simulator):
         self.asked[task_id] = self.asked.get(task_id, 0) + 1
         if self.asked[task_id] == 1:
             return web.json_response({"data": [{"taskUUID": task_id, "status": "processing", "progress": 40}]})
-        body: dict[str, Any] = {"data": self.tasks[task_id][len(self.failing) :]}
+        if self.refuse_questions:
+            raise Rejected(401, {"errors": [{"code": "invalidApiKey", "message": "The key was withdrawn."}]})
+        there = self.tasks[task_id][len(self.failing) :]
+        body: dict[str, Any] = {"data": there[: self.asked[task_id] - 1] if self.come_singly else there}
         if self.failing:
             body["errors"] = [{**error, "taskUUID": task_id, "status": "error"} for error in self.failing]
         return web.json_response(body)

@@ -41,7 +41,7 @@ async def test_the_tasks_id_is_the_receipts_and_is_written_before_it_is_sent(
     runware.faults = [Fault("cut after")]
     result = await bench.generate()
     assert result.request_id == runware.ledger[0].job_id == task_uuid(KEY.receipt_id)
-    assert (await bench.receipt_row())["provider_ref"] == result.request_id and runware.paid_requests == 1
+    assert (await bench.receipt_row())["provider_ref"] == f"{result.request_id} 1" and runware.paid_requests == 1
 
 
 async def test_a_request_that_never_arrived_is_sent_again_under_the_same_id(
@@ -83,6 +83,24 @@ async def test_pictures_that_failed_are_told_beside_those_that_were_made(
     result = await bench.generate(bench.request(num_images=3))
     assert len(result.images) == 2 and result.note == "1 of the pictures failed: The model stumbled."
     assert Decimal(result.cost.amount or 0) == Decimal("0.010")
+
+
+async def test_pictures_that_come_one_by_one_are_all_waited_for(bench: CloudBench, runware: RunwareSimulator) -> None:
+    runware.come_singly = True
+    result = await bench.generate(bench.request(num_images=3))
+    assert len(result.images) == 3 and Decimal(result.cost.amount or 0) == Decimal("0.015")
+
+
+async def test_a_key_that_is_withdrawn_meanwhile_sends_nothing_again(
+    bench: CloudBench, runware: RunwareSimulator
+) -> None:
+    runware.refuse_questions = True
+    with pytest.raises(PaidPictureLate):
+        await bench.generate()
+    assert (await bench.receipt_row())["state"] == "sent" and runware.paid_requests == 1
+    runware.refuse_questions = False
+    bench.restart()
+    assert len((await bench.generate()).images) == 1 and len(runware.ledger) == 1
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class RunwareImageService(JobImageProvider):
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """One task. A lost answer is asked for; what Runware does not know is sent again under the same id."""
         call = await asyncio.to_thread(self.call_for, request, model, receipt)
-        task_id = receipt.provider_ref or ""
+        job = receipt.provider_ref or ""
         for sending in range(SENDINGS):
             try:
                 answer = await self.pay(call, receipt, model.timeout_seconds)
@@ -91,7 +91,7 @@ class RunwareImageService(JobImageProvider):
             except OutcomeUnknown as error:
                 if error.provider_code is not None:  # Runware's own words, so it is not for us to send again
                     raise
-                if not await self._is_known(task_id):
+                if not await self._was_taken(job):
                     if sending + 1 == SENDINGS:
                         raise
                     continue
@@ -102,7 +102,10 @@ class RunwareImageService(JobImageProvider):
                 raise
             self.job_of(answer)
             break
-        return await self._finish(task_id, receipt, model.timeout_seconds)
+        try:
+            return await self._finish(job, receipt, model.timeout_seconds)
+        except ProviderAuthError:  # of the question: the task is taken, so it must not be sent with another key
+            raise self.late("the key was not accepted when it was asked for the picture") from None
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
         """The kept answer, else what Runware says of the task; None when it does not know it."""
@@ -114,8 +117,9 @@ class RunwareImageService(JobImageProvider):
         """The task, under an id that is written into the receipt before it is sent."""
         assert isinstance(model, RunwareModelConfig)
         _check(request, model)
-        receipt.provider_ref = task_uuid(receipt.receipt_id)
-        return HttpCall("POST", "/v1", json=[task(request, model, receipt.provider_ref)])
+        task_id = task_uuid(receipt.receipt_id)
+        receipt.provider_ref = f"{task_id} {request.num_images}"
+        return HttpCall("POST", "/v1", json=[task(request, model, task_id)])
 
     def job_of(self, answer: HttpAnswer) -> str:
         """The task's id, when it was taken, now or before."""
@@ -127,8 +131,8 @@ class RunwareImageService(JobImageProvider):
         raise self._failure(errors[0], answer) if errors else self.unknown("its answer makes no sense")
 
     def question_for(self, job: str) -> HttpCall:
-        """`getResponse`, which is free."""
-        return HttpCall("POST", "/v1", json=[{"taskType": "getResponse", "taskUUID": job}])
+        """`getResponse`, which is free. `job` is the task's id and how many pictures it makes."""
+        return HttpCall("POST", "/v1", json=[{"taskType": "getResponse", "taskUUID": job.partition(" ")[0]}])
 
     def is_done(self, answer: HttpAnswer) -> bool:
         """Whether no part of the task is being made any more."""
@@ -139,23 +143,30 @@ class RunwareImageService(JobImageProvider):
             raise self._failure(errors[0], None)
         return bool(items) and not any(item.get("status") == "processing" for item in items)
 
+    async def _last_answer(self, job: str) -> HttpAnswer:
+        """Until every picture has come or failed: the list grows while they are made."""
+        pause, wanted = self.first_poll_seconds, int(job.partition(" ")[2] or 1)
+        while True:
+            answer = await self.ask(self.question_for(job))
+            if self.is_done(answer) and sum(map(len, items_of(answer))) >= wanted:
+                return answer
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, self.longest_poll_seconds)
+
     async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
         """The pictures that were made; those that failed are told in the note."""
         items, errors = items_of(answer)
         done = [item for item in items if isinstance(item.get("imageURL"), str)]
-        shown = [item for item in done if not item.get("NSFWContent")]
-        if done and not shown:
-            raise ProviderRefused("Runware found the picture unsafe.", stage="output", provider_id="runware")
-        if not shown:
+        if not done:
             raise self._failure(errors[0], None) if errors else self.unknown("its answer has no picture in it")
-        pictures = [await self.fetch_picture(str(item["imageURL"])) for item in shown]
-        seeds = [item.get("seed") if isinstance(item.get("seed"), int) else None for item in shown]
+        pictures = [await self.fetch_picture(str(item["imageURL"])) for item in done]
+        seeds = [item.get("seed") if isinstance(item.get("seed"), int) else None for item in done]
         return ImageResult(
             images=tuple(GeneratedImage(*pair) for pair in zip(pictures, seeds, strict=True)),
             provider_id="runware",
             model_id=receipt.model_id,
             cost=cost_of(done),
-            request_id=receipt.provider_ref,
+            request_id=(receipt.provider_ref or "").partition(" ")[0] or None,
             note=f"{len(errors)} of the pictures failed: {self._words(errors[0])}" if errors else None,
         )
 
@@ -168,10 +179,16 @@ class RunwareImageService(JobImageProvider):
             return self._failure(errors[0], answer)
         return self.failure(answer, f"status {answer.status}", code=str(answer.status))
 
-    async def _is_known(self, task_id: str) -> bool:
+    async def _was_taken(self, job: str) -> bool:
+        try:
+            return await self._is_known(job)
+        except ProviderAuthError:
+            raise self.late("the key was not accepted when it was asked for the picture") from None
+
+    async def _is_known(self, job: str) -> bool:
         """Whether Runware has the task: asked twice, as a request that was cut off may still be on its way."""
         for attempt in range(2):
-            _, errors = items_of(await self.ask(self.question_for(task_id)))
+            _, errors = items_of(await self.ask(self.question_for(job)))
             if not any(error.get("code") in GONE for error in errors):
                 return True
             await asyncio.sleep(self.pause_seconds * (attempt + 1))
