@@ -3,8 +3,9 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 
 @dataclass(slots=True)
@@ -34,14 +35,13 @@ class ProviderMetrics:
         self.requests += 1
         self.in_flight += 1
         started = time.monotonic()
-        try:
+        with ExitStack() as call:
+            call.push(self._ended)
             yield
-        except BaseException as error:
-            self.failures[type(error).__name__] += 1
-            self.last_failure = str(error) or type(error).__name__
-            raise
-        else:
             self.seconds += time.monotonic() - started
-            self.last_failure = None
-        finally:
-            self.in_flight -= 1
+
+    def _ended(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.in_flight -= 1
+        self.last_failure = None if kind is None else str(error) or kind.__name__
+        if kind is not None:
+            self.failures[kind.__name__] += 1

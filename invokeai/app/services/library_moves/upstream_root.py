@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
@@ -52,12 +52,11 @@ class UpstreamRoot:
         if not self.database_path.is_file():
             raise InvalidInput(f"There is no InvokeAI root at {root}: {self.database_path} does not exist.")
         self._folder = tempfile.TemporaryDirectory(prefix="invokeai-import-")
-        try:
+        with ExitStack() as undone:
+            undone.callback(self.close)
             self._copy = _copied(self.database_path, Path(self._folder.name))
             self._tables = self._checked_tables(root)
-        except BaseException:
-            self.close()
-            raise
+            undone.pop_all()
 
     def __enter__(self) -> "UpstreamRoot":
         return self

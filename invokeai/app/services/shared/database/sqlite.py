@@ -153,8 +153,8 @@ class SqliteDatabase(Database):
                 if connection is None:
                     connection = _connect(self.path)
                     connection.execute("PRAGMA query_only = ON")
-                outcome = _Outcome(job, job.work(connection), None)
-            except Exception as error:  # a failed read must not end the thread; the caller gets the error
+                outcome = _attempt(job, connection)
+            except (sqlite3.Error, OSError) as error:  # no connection; the next read tries again
                 outcome = _Outcome(job, None, _translate(error))
             _deliver([outcome])
         if connection is not None:
@@ -170,7 +170,7 @@ class SqliteDatabase(Database):
             try:
                 connection = connection or _connect(self.path)
                 outcomes = _commit_group(connection, group)
-            except Exception as error:  # the whole group failed (busy, disk full); the callers get the error
+            except (DatabaseError, sqlite3.Error, OSError) as error:  # the whole group failed (busy, disk full)
                 if connection is not None and connection.in_transaction:
                     connection.rollback()
                 outcomes = [_Outcome(job, None, _translate(error)) for job in group]
@@ -212,16 +212,22 @@ def _commit_group(connection: sqlite3.Connection, group: list[_Job]) -> list[_Ou
     outcomes = []
     for job in group:
         connection.execute("SAVEPOINT job")
-        try:
-            outcomes.append(_Outcome(job, job.work(connection), None))
-        except Exception as error:  # the job's own fault; the others of the group go on
+        outcome = _attempt(job, connection)
+        if outcome.error is not None:
             if not connection.in_transaction:
-                raise
+                raise outcome.error
             connection.execute("ROLLBACK TO job")
-            outcomes.append(_Outcome(job, None, _translate(error)))
         connection.execute("RELEASE job")
+        outcomes.append(outcome)
     connection.execute("COMMIT")
     return outcomes
+
+
+def _attempt(job: _Job, connection: sqlite3.Connection) -> _Outcome:
+    try:
+        return _Outcome(job, job.work(connection), None)
+    except Exception as error:  # whatever it is, its caller gets it; the thread and the other jobs go on
+        return _Outcome(job, None, _translate(error))
 
 
 def _deliver(outcomes: list[_Outcome]) -> None:
