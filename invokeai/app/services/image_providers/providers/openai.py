@@ -19,15 +19,12 @@ from invokeai.app.services.image_providers.capabilities import (
 )
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
 from invokeai.app.services.image_providers.http_answer import HttpCall
-from invokeai.app.services.image_providers.http_provider import png_bytes
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
 from invokeai.app.services.image_providers.openai_stream import stream_reader, streamed
-from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider
+from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider, picture_call
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from invokeai.app.services.image_providers.generation import ImageResult
     from invokeai.app.services.image_providers.receipts import Receipt
 
@@ -167,7 +164,7 @@ class OpenAIImageService(OpenAiWireProvider):
         return await self.result_of(answer, receipt)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
-        """Words alone go to `generations` as JSON; with pictures it is a form to `edits`."""
+        """The picture call of the wire, with a quality that is always named."""
         assert isinstance(model, OpenAIModelConfig)
         _check(request, model)
         values: dict[str, Any] = {
@@ -180,15 +177,7 @@ class OpenAIImageService(OpenAiWireProvider):
             "background": "auto",
             **{name: value for name, value in request.options.items() if value and name != "input_fidelity"},
         }
-        pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
-        if not pictures:
-            return HttpCall("POST", "/images/generations", json=values)
-        name = "image" if len(pictures) == 1 else "image[]"
-        files = [(name, f"{n}.png", png_bytes(picture), "image/png") for n, picture in enumerate(pictures)]
-        if request.mask_image is not None:
-            files.append(("mask", "mask.png", _alpha_mask(request.mask_image, pictures[0]), "image/png"))
-        form = {name: str(value) for name, value in values.items()}
-        return HttpCall("POST", "/images/edits", form=form, files=tuple(files))
+        return picture_call(values, request)
 
     def cost_of(self, answer: Mapping[str, Any], model_id: str) -> Cost:
         """From the tokens reported; unknown where they are missing or the model's price is."""
@@ -246,13 +235,3 @@ def _check(request: ImageRequest, model: OpenAIModelConfig) -> None:
         faults.append(f"it takes at most {MAX_PICTURES} pictures")
     if faults:
         raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="openai")
-
-
-def _alpha_mask(mask: Image, picture: Image) -> bytes:
-    """Our mask (black is made anew) as theirs (transparent is made anew), as large as the picture."""
-    from PIL import Image as Pillow
-
-    alpha = mask.convert("L").resize(picture.size)
-    made = Pillow.new("RGBA", picture.size, (0, 0, 0, 0))
-    made.putalpha(alpha)
-    return png_bytes(made)
