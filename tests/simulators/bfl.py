@@ -17,7 +17,8 @@ SIDES = {"768sq": 768, "1k": 1024, "1.5k": 1536, "2k": 2048, "4k": 4096}
 FLUX_3_CREDITS = {"768sq": "4.1", "1k": "4.8", "1.5k": "7", "2k": "10", "4k": "60.7"}
 CREDITS = {"flux-2-pro": ("3", "1.5"), "flux-2-max": ("7", "3"), "flux-2-flex": ("6", "6")}
 CREDITS |= {"flux-2-klein-4b": ("1.4", "0.1"), "flux-2-klein-9b": ("1.5", "0.2")}
-FLAT = {"flux-kontext-pro": "4", "flux-kontext-max": "8", "flux-pro-1.0-fill": "5"}
+FLAT = {"flux-kontext-pro": "4", "flux-kontext-max": "8", "flux-pro-1.0-fill": "5", "flux-pro-1.0-expand": "5"}
+FLAT |= {"flux-pro-1.1": "4", "flux-pro-1.1-ultra": "6"}
 TROUBLES: dict[str, tuple[int, dict[str, Any]]] = {
     "rate limited": (429, {"error": "rate_limit_exceeded", "message": "Too many active tasks."}),
     "day is over": (429, {"error": "rate_limit_exceeded", "message": "Too many requests today."}),
@@ -79,13 +80,46 @@ class Kontext(Strict):
     safety_tolerance: Annotated[int, Field(ge=0, le=6)] = 2
 
 
-class Fill(Strict):
+class Pro(Strict):
+    prompt: Prompt
+    image_prompt: str | None = None
+    width: Annotated[int, Field(ge=256, le=1440, multiple_of=32)] = 1024
+    height: Annotated[int, Field(ge=256, le=1440, multiple_of=32)] = 768
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    safety_tolerance: Annotated[int, Field(ge=0, le=6)] = 2
+    output_format: Literal["jpeg", "png"] = "jpeg"
+
+
+class Ultra(Strict):
+    prompt: Prompt
+    image_prompt: str | None = None
+    aspect_ratio: Ratio = "16:9"
+    raw: bool = False
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    safety_tolerance: Annotated[int, Field(ge=0, le=6)] = 2
+    output_format: Literal["jpeg", "png"] = "jpeg"
+
+
+class Edited(Strict):
     prompt: str
     image: str
-    mask: str
     steps: Annotated[int, Field(ge=15, le=50)] = 50
     guidance: Annotated[float, Field(ge=1.5, le=100)] = 60
+    prompt_upsampling: bool = False
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     safety_tolerance: Annotated[int, Field(ge=0, le=6)] = 2
+    output_format: Literal["jpeg", "png"] = "jpeg"
+
+
+class Fill(Edited):
+    mask: str
+
+
+class Expand(Edited):
+    top: Annotated[int, Field(ge=0, le=2048)] = 0
+    bottom: Annotated[int, Field(ge=0, le=2048)] = 0
+    left: Annotated[int, Field(ge=0, le=2048)] = 0
+    right: Annotated[int, Field(ge=0, le=2048)] = 0
 
 
 BODIES: dict[str, type[Strict]] = {
@@ -98,7 +132,10 @@ BODIES: dict[str, type[Strict]] = {
     "flux-2-klein-9b": Flux2Klein,
     "flux-kontext-pro": Kontext,
     "flux-kontext-max": Kontext,
+    "flux-pro-1.1": Pro,
+    "flux-pro-1.1-ultra": Ultra,
     "flux-pro-1.0-fill": Fill,
+    "flux-pro-1.0-expand": Expand,
 }
 
 
@@ -147,7 +184,7 @@ class BflSimulator(Simulator):
         values = asked.model_dump()
         self.files = {}
         for name, text in values.items():
-            if text and (name in ("image", "mask") or name.startswith("input_image")):
+            if text and (name in ("image", "mask", "image_prompt") or name.startswith("input_image")):
                 self.files[name] = self._opened(name, text)
             for index, part in enumerate(text if name == "images" and text else []):
                 self.files[f"images.{index}"] = self._opened(name, part)
@@ -190,9 +227,15 @@ class BflSimulator(Simulator):
             if self.files["image"].size != self.files["mask"].size:
                 raise self.invalid("mask", "must have the size of the image")
             return self.files["image"].size
+        if model == "flux-pro-1.0-expand":
+            width, height = self.files["image"].size
+            grown = (width + values["left"] + values["right"], height + values["top"] + values["bottom"])
+            if grown == (width, height):
+                raise self.invalid("top", "nothing to expand")
+            return grown
         if "aspect_ratio" in values:
             across, down = map(int, values["aspect_ratio"].split(":"))
-            side = SIDES[values.get("resolution", "1k")]
+            side = SIDES[values.get("resolution", "2k" if model == "flux-pro-1.1-ultra" else "1k")]
             width = round(side * (across / down) ** 0.5 / 16) * 16
             return width, round(side * side / width / 16) * 16
         width, height = int(values["width"]), int(values["height"])

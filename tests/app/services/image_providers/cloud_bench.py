@@ -64,7 +64,8 @@ class CloudBench:
         if mode != "txt2img":
             request = replace(request, init_image=scene(width, height))
         if mode == "inpaint":
-            request = replace(request, mask_image=hole(width, height))
+            made = edges if model_id in self.case.outpaint_models else hole
+            request = replace(request, mask_image=made(width, height))
         return replace(request, **changes)
 
     async def generate(self, request: ImageRequest | None = None, key: CallKey = KEY) -> ImageResult:
@@ -106,4 +107,11 @@ def hole(width: int, height: int) -> Image.Image:
     """A mask: its black middle is made anew."""
     mask = Image.new("L", (width, height), 255)
     ImageDraw.Draw(mask).rectangle((width // 4, height // 4, width // 2, height // 2), fill=0)
+    return mask
+
+
+def edges(width: int, height: int) -> Image.Image:
+    """A mask: a broad edge at the left and a small one below are made anew."""
+    mask = Image.new("L", (width, height), 0)
+    mask.paste(255, (width // 4, 0, width, height - 16))
     return mask

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.http_answer import HttpAnswer
@@ -17,7 +18,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRefused,
 )
 from invokeai.app.services.image_providers.providers.bfl import BflImageService
-from tests.app.services.image_providers.cloud_bench import KEY, CloudBench, cloud_bench, hole, scene
+from tests.app.services.image_providers.cloud_bench import KEY, CloudBench, cloud_bench, edges, hole, scene
 from tests.app.services.image_providers.provider_cases.bfl import CASE
 from tests.simulators.bfl import BflSimulator
 from tests.simulators.simulator import Fault
@@ -118,6 +119,55 @@ async def test_the_mask_is_white_where_something_new_goes(bench: CloudBench) -> 
     assert mask.getpixel((170, 128)) == 255 and mask.getpixel((2, 2)) == 0
 
 
+async def test_an_empty_edge_is_grown_and_the_rest_is_sent_as_it_is(bench: CloudBench) -> None:
+    mask = edges(512, 384)
+    request = bench.request("inpaint", "flux-pro-1.0-expand", width=512, height=384, seed=5, mask_image=mask)
+    await bench.generate(request)
+    asked = bench.simulator.ledger[0].request
+    assert [asked[side] for side in ("left", "top", "right", "bottom")] == [128, 0, 0, 16]
+    assert service_of(bench).files["image"].size == (384, 368) and asked["seed"] == 5
+    assert asked["output_format"] == "png" and asked["prompt_upsampling"] is False
+
+
+async def test_only_edges_can_be_grown(bench: CloudBench) -> None:
+    narrow = Image.new("L", (4096, 64), 0)
+    narrow.paste(255, (2049, 0, 4096, 64))
+    nothing = Image.new("L", (64, 64), 0)
+    for mask, words in ((hole(512, 384), "one rectangle"), (nothing, "one rectangle"), (narrow, "at most 2048")):
+        width, height = mask.size
+        with pytest.raises(ProviderBadRequest, match=words):
+            await bench.generate(
+                bench.request("inpaint", "flux-pro-1.0-expand", width=width, height=height, mask_image=mask)
+            )
+    assert not bench.simulator.seen
+
+
+async def test_moderation_is_as_tolerant_as_their_default_unless_asked(bench: CloudBench) -> None:
+    await bench.generate(bench.request("txt2img", "flux-2-pro"))
+    asked = bench.request("txt2img", "flux-2-pro", options={"safety_tolerance": 0})
+    await bench.generate(asked, type(KEY)("session", "strict"))
+    assert [job.request["safety_tolerance"] for job in bench.simulator.ledger] == [2, 0]
+
+
+async def test_the_word_of_a_resolution_wins(bench: CloudBench) -> None:
+    bench.simulator.picture_bytes = bench.simulator.picture(16, 16, "small is quicker")
+    request = bench.request("txt2img", "flux-3-image", image_size="2k")
+    [estimate] = bench.manager.estimate(request)
+    result = await bench.generate(request)
+    assert bench.simulator.ledger[0].request["resolution"] == "2k"
+    assert estimate is not None and estimate.amount == "0.100" and result.cost.amount == "0.1"
+
+
+async def test_ultra_is_told_a_ratio_and_may_be_raw(bench: CloudBench) -> None:
+    request = bench.request(
+        "txt2img", "flux-pro-1.1-ultra", width=2736, height=1536, options={"raw": True},
+        reference_images=(scene(64, 64),),
+    )  # fmt: skip
+    await bench.generate(request)
+    asked = bench.simulator.ledger[0].request
+    assert (asked["aspect_ratio"], asked["raw"], asked["files"]) == ("16:9", True, ["image_prompt"])
+
+
 async def test_each_family_has_its_own_words(bench: CloudBench) -> None:
     pictures = (scene(300, 300), scene(320, 256))
     bodies = []
@@ -152,6 +202,10 @@ async def test_each_family_has_its_own_words(bench: CloudBench) -> None:
         ("flux-2-pro", {"width": 4096, "height": 2048}, "at most"),
         ("flux-2-pro", {"negative_prompt": "fog"}, "negative prompt"),
         ("flux-2-flex", {"steps": 51}, "steps"),
+        ("flux-3-image", {"image_size": "8k"}, "768sq"),
+        ("flux-pro-1.1", {"width": 1040}, "multiples of 32"),
+        ("flux-pro-1.1-ultra", {"width": 1024, "height": 1024}, "square of 2048"),
+        ("flux-pro-1.1", {"options": {"raw": True}}, "no raw"),
         ("flux-2-klein-4b", {"reference_images": (scene(64, 64),) * 5}, "at most 4"),
     ],
 )

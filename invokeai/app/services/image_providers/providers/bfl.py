@@ -12,31 +12,22 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invokeai.app.services.image_providers.bfl_models import (
-    MODELS,
-    RATIOS,
-    RESOLUTIONS,
-    BflModelConfig,
-    price_of,
-    resolution_of,
-)
+from invokeai.app.services.image_providers.bfl_bodies import body_of
+from invokeai.app.services.image_providers.bfl_models import MODELS, BflModelConfig, price_of
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
-from invokeai.app.services.image_providers.http_provider import base64_png, nothing_empty
+from invokeai.app.services.image_providers.http_provider import nothing_empty
 from invokeai.app.services.image_providers.image_model import ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture, check_address
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
-    ProviderBadRequest,
     ProviderError,
     ProviderRateLimited,
     ProviderRefused,
 )
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from invokeai.app.services.image_providers.generation import ImageRequest
     from invokeai.app.services.image_providers.image_model import ImageModel
     from invokeai.app.services.image_providers.receipts import Receipt
@@ -44,10 +35,6 @@ if TYPE_CHECKING:
 REFUSED_AT = {"request moderated": "prompt", "content moderated": "output"}
 FAILED = ("error", "failed", "task not found")
 CREDITS_PER_DOLLAR = 100
-NEAR = 0.03
-SEEDS = 2**32
-"""Their seeds have 32 bits: the same one of ours always becomes the same one of theirs."""
-MOST_TOLERANT = {"flux-3": 4, "flux-3-klein": 4, "flux-2": 5, "kontext": 6, "fill": 6}
 
 
 class BflImageService(JobImageProvider):
@@ -56,12 +43,12 @@ class BflImageService(JobImageProvider):
     info: ClassVar[ProviderInfo] = ProviderInfo(
         provider_id="bfl",
         display_name="Black Forest Labs",
-        description="FLUX from its makers: FLUX 3, FLUX.2, Kontext and Fill.",
+        description="FLUX from its makers: FLUX 3, FLUX.2, Kontext, Fill and Expand.",
         models=MODELS,
         default_model="flux-3-image-klein",
         priority=55,
         max_concurrency=20,  # 24 tasks at once are allowed for an account
-        options=frozenset({"safety_tolerance", "grounding"}),
+        options=frozenset({"safety_tolerance", "grounding", "raw"}),
     )
     default_base_url = "https://api.bfl.ai"
     api_hosts = ("bfl.ai",)
@@ -93,8 +80,7 @@ class BflImageService(JobImageProvider):
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """What the model's family takes."""
         assert isinstance(model, BflModelConfig)
-        _check(request, model)
-        return HttpCall("POST", f"/v1/{model.model_id}", json=nothing_empty(_body(request, model)))
+        return HttpCall("POST", f"/v1/{model.model_id}", json=nothing_empty(body_of(request, model)))
 
     def job_of(self, answer: HttpAnswer) -> str:
         """JSON: the polling address and the credits, which no later answer tells."""
@@ -176,85 +162,3 @@ def _cost(credits: object) -> Cost:
     except InvalidOperation:
         return Cost()
     return Cost(str(amount), kind=CostKind.REPORTED) if amount.is_finite() and amount > 0 else Cost()
-
-
-def _body(request: ImageRequest, model: BflModelConfig) -> dict[str, Any]:
-    size = (request.width, request.height)
-    pictures = [picture for picture in (request.init_image, *request.reference_images) if picture is not None]
-    body: dict[str, Any] = {"prompt": request.prompt, "safety_tolerance": request.options.get("safety_tolerance")}
-    seed = None if request.seed is None else request.seed % SEEDS
-    if model.family == "fill":
-        assert request.init_image is not None and request.mask_image is not None
-        body["image"] = base64_png(request.init_image.convert("RGB").resize(size))
-        body["mask"] = base64_png(white_mask(request.mask_image, size))
-        return body | {"steps": request.steps, "guidance": request.guidance}
-    if model.family in ("flux-3", "flux-3-klein"):
-        body["images"] = [base64_png(picture) for picture in pictures] or None
-        if model.family == "flux-3-klein":
-            return body | {"width": size[0], "height": size[1], "seed": seed, "output_format": "png"}
-        grounding = bool(request.options.get("grounding"))  # a search of the web that is on unless it is turned off
-        return body | {"aspect_ratio": ratio_of(*size), "resolution": resolution_of(*size), "grounding": grounding}
-    for index, picture in enumerate(pictures):
-        body[f"input_image_{index + 1}" if index else "input_image"] = base64_png(picture)
-    if model.family == "kontext":
-        return body | {"aspect_ratio": ratio_of(*size), "seed": seed}
-    body |= {"width": size[0], "height": size[1], "seed": seed, "output_format": "png"}
-    if model.capabilities.supports_steps:
-        body |= {"steps": request.steps, "guidance": request.guidance, "prompt_upsampling": False}
-    return body
-
-
-def ratio_of(width: int, height: int) -> str:
-    """The aspect ratio, of those with a name, that comes nearest."""
-    return min(RATIOS, key=lambda name: _off(name, width, height))
-
-
-def _off(ratio: str, width: int, height: int) -> float:
-    across, _, down = ratio.partition(":")
-    return abs(int(across) / int(down) * height / width - 1)
-
-
-def white_mask(mask: Image, size: tuple[int, int]) -> Image:
-    """Our mask (black is made anew) as theirs (white is made anew)."""
-    return mask.convert("L").resize(size).point([255 - level for level in range(256)])
-
-
-def _check(request: ImageRequest, model: BflModelConfig) -> None:
-    faults = [*_size_faults(request, model), *_picture_faults(request, model)]
-    tolerance, most = request.options.get("safety_tolerance"), MOST_TOLERANT[model.family]
-    if tolerance is not None and not (type(tolerance) is int and 0 <= tolerance <= most):
-        faults.append(f"its safety_tolerance is a whole number from 0 to {most}")
-    if request.options.get("grounding") and model.family != "flux-3":
-        faults.append("it has no grounding")
-    if model.family == "flux-2" and request.steps is not None and not 1 <= request.steps <= 50:
-        faults.append("its steps are from 1 to 50")
-    if model.family == "flux-2" and request.guidance is not None and not 1.5 <= request.guidance <= 10:
-        faults.append("its guidance is from 1.5 to 10")
-    if faults:
-        raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="bfl")
-
-
-def _size_faults(request: ImageRequest, model: BflModelConfig) -> list[str]:
-    width, height = request.width, request.height
-    asked = f"{width}×{height}"
-    if model.family in ("flux-3", "kontext"):
-        if _off(ratio_of(width, height), width, height) > NEAR:
-            return [f"its aspect ratios are {', '.join(RATIOS)}, and {asked} is none of them"]
-        sides = RESOLUTIONS.values() if model.family == "flux-3" else (1024,)
-        if all(abs((width * height) ** 0.5 / side - 1) > NEAR * 2 for side in sides):
-            return [f"its sizes have the pixels of a square of {', '.join(map(str, sides))}, not {asked}"]
-        return []
-    if width * height > model.most_pixels:
-        return [f"it makes at most {model.most_pixels:,} pixels, not {asked}"]
-    if model.family != "fill" and (width % 16 or height % 16):
-        return [f"its sides are multiples of 16, and {asked} has another"]
-    return []
-
-
-def _picture_faults(request: ImageRequest, model: BflModelConfig) -> list[str]:
-    pictures = [picture for picture in (request.init_image, *request.reference_images) if picture is not None]
-    most = model.capabilities.max_reference_images or 1
-    if len(pictures) > most:
-        return [f"it takes at most {most} pictures with the initial one, not {len(pictures)}"]
-    small = model.family in ("flux-3", "flux-3-klein") and any(p.width * p.height < 256 * 256 for p in pictures)
-    return ["its pictures have at least as many pixels as 256×256"] if small else []

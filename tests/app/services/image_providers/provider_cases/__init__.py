@@ -30,6 +30,8 @@ class ProviderCase:
     options: dict[str, Any] = field(default_factory=dict)
     extra_models: tuple[str, ...] = ()
     """Models that are not listed but may be asked for."""
+    outpaint_models: tuple[str, ...] = ()
+    """Models that inpaint nothing but new edges around a whole picture, so that is what they are asked for."""
     configured_models: tuple[str, ...] = ()
     """What the settings name, for a provider that is not known to have models."""
 

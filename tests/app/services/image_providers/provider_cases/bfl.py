@@ -8,4 +8,6 @@ CASE = ProviderCase(
     simulator=BflSimulator,
     cost_kind=CostKind.REPORTED,
     serves_addresses=True,
+    sizes={"flux-pro-1.1-ultra": (2048, 2048)},
+    outpaint_models=("flux-pro-1.0-expand",),
 )
