@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ from invokeai.app.services.invocation_cache.invocation_cache import InvocationCa
 from invokeai.app.services.session_processor.session_processor import SessionProcessor
 from invokeai.app.services.session_queue.queue_models import Batch
 from invokeai.app.services.session_queue.session_queue import SessionQueue
-from invokeai.app.services.shared.database.base import Database
+from invokeai.app.services.shared.database.base import BatchResult, Database, Statement
 from tests.app.services.shared.database.counting_database import CountingDatabase
 from tests.storage_engines import empty_database
 
@@ -23,11 +23,19 @@ QUEUE = "default"
 
 
 class FailingDatabase(CountingDatabase):
-    """Raises what is in `failures`, one at each call, before it works again."""
+    """Raises what is in `failures`, one at each call, before it works again; and `lost` after a batch was done."""
 
     def __init__(self, inner: Database) -> None:
         super().__init__(inner)
         self.failures: list[Exception] = []
+        self.lost: list[Exception] = []
+
+    async def batch(self, statements: Sequence[Statement]) -> list[BatchResult]:
+        """As the inner one; the answer may get lost."""
+        answer = await super().batch(statements)
+        if self.lost:
+            raise self.lost.pop(0)
+        return answer
 
     def _note(self, *statements: str) -> None:
         super()._note(*statements)

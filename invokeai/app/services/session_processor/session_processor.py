@@ -155,9 +155,10 @@ class SessionProcessor:
         ended, self._ended = self._ended, []
         wanted, self._may_wait = (self._free_lanes(), False) if self._free_lanes() else (0, self._may_wait)
         known = self._queue.plans.known()
+        running = list(self._sessions)
         try:
             turn = await self._records.turn(
-                self._worker_id, [item for item, _ in ended], wanted, known, self._lease_seconds, DEVICE
+                self._worker_id, [item for item, _ in ended], wanted, known, self._lease_seconds, DEVICE, running
             )
         except DatabaseUnavailable:
             logger.warning("The database does not answer; the queue tries again", exc_info=True)

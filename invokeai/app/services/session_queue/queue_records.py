@@ -114,19 +114,26 @@ class SessionQueueRecords:
         known_batches: Sequence[str],
         lease_seconds: float,
         device: str,
+        running: Sequence[int],
     ) -> Turn:
-        """End what ended and take up to `wanted` items: the processor's one round trip."""
+        """End what ended and take up to `wanted` items: the processor's one round trip.
+
+        Safe to repeat after an answer that got lost, as `running` are all items that the worker knows to be its own.
+        """
         now = timestamp()
         statements = [statement for item in ended for statement in _part_statements(item)]
-        finishing = [Statement(sql.FINISH, (text, now, worker_id)) for text in _ended_texts(ended)]
-        first, statements = len(statements), statements + finishing
+        statements += [Statement(sql.FINISH, (text, now, worker_id)) for text in _ended_texts(ended)]
+        finished = len(statements)
+        if ended:
+            statements.append(Statement(sql.SELECT_FINISHED, (_json([item.item_id for item in ended]),)))
         if wanted:
             lease = timestamp_after(lease_seconds)
+            statements.append(Statement(sql.HAND_BACK_UNHEARD, (worker_id, now, _json(running))))
             statements.append(Statement(sql.CLAIM, (worker_id, lease, device, now, wanted)))
             statements.append(Statement(sql.SELECT_NEW_BATCHES, (worker_id, _json(known_batches))))
         statements += _counting([item.batch_id for item in ended], worker_id)
         results = await self._database.batch(statements)
-        done = [row for result in results[first : first + len(finishing)] for row in result.rows]
+        done = list(results[finished].rows) if ended else []
         claimed, batches = (results[-5].rows, results[-4].rows) if wanted else ([], [])
         claimed.sort(key=lambda row: (-int(row["priority"] or 0), int(row["item_id"] or 0)))
         order = {item.item_id: index for index, item in enumerate(ended)}

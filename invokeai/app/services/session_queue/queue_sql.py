@@ -74,16 +74,20 @@ WHERE item_id IN (SELECT item_id FROM session_queue WHERE status = 'pending' ORD
 RETURNING {CLAIM_COLUMNS}"""
 """Take the next items, highest priority first, oldest first."""
 
-FINISH = f"""
+FINISH = """
 UPDATE session_queue SET status = j.value ->> 'status', status_sequence = status_sequence + 1,
   session = j.value ->> 'session', error_type = j.value ->> 'error_type',
   error_message = j.value ->> 'error_message', error_traceback = j.value ->> 'error_traceback',
   completed_at = ?2, updated_at = ?2, worker_id = NULL, lease_expires_at = NULL
 FROM json_each(?1) AS j
 WHERE session_queue.item_id = j.value ->> 'item_id' AND session_queue.status = 'in_progress'
-  AND session_queue.worker_id = ?3
-RETURNING {EVENT_COLUMNS}"""
+  AND session_queue.worker_id = ?3"""
 """End items that this worker still holds; one that was canceled or taken over meanwhile stays as it is."""
+
+SELECT_FINISHED = f"""
+SELECT {EVENT_COLUMNS} FROM session_queue
+WHERE item_id IN (SELECT value FROM json_each(?1)) AND status IN ('completed', 'failed')"""
+"""Those of a turn's items that ended, by this turn or by the same one before, whose answer got lost."""
 
 SAVE_SESSION = """
 UPDATE session_queue SET session = ? WHERE item_id = ? AND status = 'canceled' AND session IS NULL"""
@@ -116,6 +120,12 @@ UPDATE session_queue SET status = 'pending', status_sequence = status_sequence +
 WHERE status = 'in_progress' AND worker_id = ?1
 RETURNING {EVENT_COLUMNS}"""
 """Everything a worker holds waits again, as if it had not been taken."""
+
+HAND_BACK_UNHEARD = """
+UPDATE session_queue SET status = 'pending', status_sequence = status_sequence - 1, attempts = attempts - 1,
+  worker_id = NULL, lease_expires_at = NULL, device = NULL, started_at = NULL, updated_at = ?2
+WHERE status = 'in_progress' AND worker_id = ?1 AND item_id NOT IN (SELECT value FROM json_each(?3))"""
+"""Items that a worker took by a turn whose answer got lost, so that it does not know them, were not taken."""
 
 SELECT_WORKERS = "SELECT DISTINCT worker_id FROM session_queue WHERE status = 'in_progress'"
 

@@ -31,7 +31,9 @@ def datum(node: str, field: str, *items: Any) -> dict[str, Any]:
 
 async def claim(studio: QueueStudio, count: int = 1) -> list[int]:
     """Take items as a worker would; their ids."""
-    turn = await studio.queue.records.turn("other/1/w", [], count, [], 30, "cpu")
+    held = await studio.database.fetch("SELECT item_id FROM session_queue WHERE worker_id = 'other/1/w'")
+    running = [int(row["item_id"] or 0) for row in held]
+    turn = await studio.queue.records.turn("other/1/w", [], count, [], 30, "cpu", running)
     return [int(row["item_id"] or 0) for row in turn.claimed]
 
 
