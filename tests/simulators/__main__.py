@@ -11,10 +11,14 @@ import tests.simulators as package
 from tests.simulators.simulator import Simulator
 
 
+NO_SERVICES = ("__main__", "simulator", "wrangler")
+"""Modules beside this file that simulate no picture service."""
+
+
 def simulators() -> Iterator[type[Simulator]]:
     """Every simulator beside this file."""
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name in ("__main__", "simulator"):
+        if module.name in NO_SERVICES:
             continue
         for value in vars(importlib.import_module(f"{package.__name__}.{module.name}")).values():
             if inspect.isclass(value) and issubclass(value, Simulator) and value.__dict__.get("name"):
