@@ -14,7 +14,8 @@ SIZES = {
     "4:5": (896, 1088), "5:4": (1088, 896), "9:16": (768, 1344), "9:21": (640, 1536),
 }  # fmt: skip
 CREDITS = {"core": "3", "ultra": "8", "sd3.5-large": "6.5", "sd3.5-large-turbo": "4", "sd3.5-medium": "3.5"}
-CREDITS |= {"sd3.5-flash": "2.5", "inpaint": "5"}
+CREDITS |= {"sd3.5-flash": "2.5", "inpaint": "5", "outpaint": "4", "erase": "5"}
+CREDITS |= {"structure": "5", "sketch": "5", "style": "5"}
 TROUBLES = {
     "rate limited": (429, "rate_limit_exceeded", "You have exceeded the rate limit of 150 requests in 10 seconds."),
     "day is over": (429, "rate_limit_exceeded", "You have exceeded the rate limit."),
@@ -24,15 +25,35 @@ TROUBLES = {
 }
 
 
-class Common(Strict):
-    prompt: Annotated[str, Field(min_length=1, max_length=10_000)]
-    negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
+class Erase(Strict):
     seed: Annotated[int, Field(ge=0, le=4_294_967_294)] = 0
     output_format: Literal["png", "jpeg", "webp"] = "png"
 
 
+class Outpaint(Erase):
+    prompt: Annotated[str, Field(max_length=10_000)] = ""
+    creativity: Annotated[float, Field(ge=0, le=1)] = 0.5
+    left: Annotated[int, Field(ge=0, le=2000)] = 0
+    up: Annotated[int, Field(ge=0, le=2000)] = 0
+    right: Annotated[int, Field(ge=0, le=2000)] = 0
+    down: Annotated[int, Field(ge=0, le=2000)] = 0
+
+
+class Common(Erase):
+    prompt: Annotated[str, Field(min_length=1, max_length=10_000)]
+    negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
+
+
+class Control(Common):
+    control_strength: Annotated[float, Field(ge=0, le=1)] = 0.7
+
+
 class Core(Common):
     aspect_ratio: Literal["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"] | None = None
+
+
+class Style(Core):
+    fidelity: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 class Ultra(Core):
@@ -45,12 +66,19 @@ class Sd3(Ultra):
     cfg_scale: Annotated[float, Field(ge=1, le=10)] | None = None
 
 
-BODIES: dict[str, type[Common]] = {
+BODIES: dict[str, type[Erase]] = {
     "generate/core": Core,
     "generate/ultra": Ultra,
     "generate/sd3": Sd3,
     "edit/inpaint": Common,
+    "edit/outpaint": Outpaint,
+    "edit/erase": Erase,
+    "control/structure": Control,
+    "control/sketch": Control,
+    "control/style": Style,
 }
+FILES = {"edit/inpaint": {"image", "mask"}, "edit/erase": {"image", "mask"}}
+NUMBERS = ("seed", "left", "up", "right", "down")
 
 
 class StabilitySimulator(Simulator):
@@ -97,11 +125,11 @@ class StabilitySimulator(Simulator):
         job_id = f"job-{len(self.ledger)}"
         seen = {**asked.model_dump(exclude_none=True), "model": model, "files": sorted(self.files)}
         self.bill(job_id, Decimal(CREDITS[model]) / 100, 1, seen)
-        picture = self.picture(width, height, f"{asked.prompt} {job_id}")
+        picture = self.picture(width, height, f"{getattr(asked, 'prompt', path)} {job_id}")
         values = {"image": base64.b64encode(picture).decode(), "finish_reason": "SUCCESS", "seed": seed}
         return web.json_response(values, headers={"x-request-id": job_id})
 
-    async def _form(self, request: web.Request, model: type[Common]) -> Any:
+    async def _form(self, request: web.Request, model: type[Erase]) -> Any:
         fields: dict[str, Any] = {}
         self.files = {}
         for name, value in (await request.post()).items():
@@ -111,27 +139,32 @@ class StabilitySimulator(Simulator):
                     raise _error(413, "payload_too_large", "Your request was larger than 10MiB.")
                 self.files[name] = opened(data)
             else:
-                kind = int if name == "seed" else float if name in ("strength", "cfg_scale") else str
+                kind = int if name in NUMBERS else float if name in ("strength", "cfg_scale") else str
                 fields[name] = kind(str(value))
         return self.checked(fields, model)
 
     def _size(self, asked: Any, path: str) -> tuple[int, int]:
+        drawn = path.startswith("generate/")
         with_picture = getattr(asked, "strength", None) is not None or getattr(asked, "mode", "") == "image-to-image"
-        expected = {"image", "mask"} if path == "edit/inpaint" else {"image"} if with_picture else set()
+        expected = FILES.get(path, {"image"}) if with_picture or not drawn else set()
         if set(self.files) != expected:
             raise self.invalid("image", f"{sorted(expected)} expected, not {sorted(self.files)}")
-        if not expected:
+        if not expected or path == "control/style":
             return SIZES[asked.aspect_ratio or "1:1"]
         if getattr(asked, "aspect_ratio", None):
             raise self.invalid("aspect_ratio", "only for text-to-image")
-        if path != "edit/inpaint" and asked.strength is None:
+        if drawn and asked.strength is None:
             raise self.invalid("strength", "required with an image")
-        size: tuple[int, int] = self.files["image"].size
-        if min(size) < 64 or size[0] * size[1] > 9_437_184:
-            raise self.invalid("image", "at least 64 pixels a side, at most 9,437,184 pixels")
-        if path == "edit/inpaint" and self.files["mask"].size != size:
+        width, height = self.files["image"].size
+        if "mask" in expected and self.files["mask"].size != (width, height):
             raise self.invalid("mask", "must have the size of the image")
-        return size
+        if path == "edit/outpaint":
+            if not any((asked.left, asked.up, asked.right, asked.down)):
+                raise self.invalid("left", "at least one side must grow")
+            width, height = width + asked.left + asked.right, height + asked.up + asked.down
+        if min(self.files["image"].size) < 64 or width * height > 9_437_184:
+            raise self.invalid("image", "at least 64 pixels a side, at most 9,437,184 pixels")
+        return width, height
 
 
 def _error(status: int, name: str, message: str) -> Rejected:

@@ -61,8 +61,12 @@ class CloudBench:
             height=height,
             options=self.case.options,
         )
+        if model_id in self.case.wordless_models:
+            request = replace(request, prompt="")
         if mode != "txt2img":
             request = replace(request, init_image=scene(width, height))
+        elif mode in (self.manager.route(request.model).model.capabilities.input_image_required_for or ()):
+            request = replace(request, reference_images=(scene(256, 256),))
         if mode == "inpaint":
             made = edges if model_id in self.case.outpaint_models else hole
             request = replace(request, mask_image=made(width, height))

@@ -17,8 +17,9 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRateLimited,
     ProviderRefused,
 )
-from invokeai.app.services.image_providers.providers.stability import MODELS, SIZES, StabilityImageService
-from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, hole, scene
+from invokeai.app.services.image_providers.providers.stability import StabilityImageService
+from invokeai.app.services.image_providers.stability_models import MODELS, SIZES
+from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, edges, hole, scene
 from tests.app.services.image_providers.provider_cases.stability import CASE
 from tests.simulators.simulator import Fault
 from tests.simulators.stability import StabilitySimulator
@@ -140,6 +141,44 @@ async def test_every_size_of_the_list_is_its_ratio(bench: CloudBench, ratio: str
     ],
 )
 async def test_what_a_model_cannot_do_is_refused(
+    bench: CloudBench, mode: Any, model_id: str, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request(mode, model_id, **changes))
+    assert not bench.simulator.seen
+
+
+async def test_what_is_kept_is_sent_with_the_edges_to_grow(bench: CloudBench) -> None:
+    mask = edges(512, 384)
+    await bench.generate(bench.request("inpaint", "outpaint", width=512, height=384, seed=3, mask_image=mask))
+    asked = bench.simulator.ledger[0].request
+    assert [asked[side] for side in ("left", "up", "right", "down")] == [128, 0, 0, 16] and asked["seed"] == 3
+    assert asked["files"] == ["image"] and service_of(bench).files["image"].size == (384, 368)
+
+
+async def test_a_style_comes_from_a_reference(bench: CloudBench) -> None:
+    await bench.generate(bench.request("txt2img", "style", width=1344, height=768))
+    asked = bench.simulator.ledger[0].request
+    assert asked["aspect_ratio"] == "16:9" and asked["files"] == ["image"]
+
+
+async def test_a_sketch_keeps_its_size(bench: CloudBench) -> None:
+    await bench.generate(bench.request("img2img", "sketch", width=1500, height=700, negative_prompt="fog"))
+    assert service_of(bench).files["image"].size == (1500, 700)
+    assert bench.simulator.ledger[0].request["negative_prompt"] == "fog"
+
+
+@pytest.mark.parametrize(
+    ("mode", "model_id", "changes", "words"),
+    [
+        ("inpaint", "outpaint", {"mask_image": hole(64, 64)}, "one rectangle"),
+        ("inpaint", "outpaint", {"negative_prompt": "fog"}, "negative prompt"),
+        ("inpaint", "erase", {"prompt": "a fox"}, "prompt must be empty"),
+        ("txt2img", "style", {"reference_images": ()}, "input image"),
+        ("img2img", "structure", {"strength": 0.5}, "no strength"),
+    ],
+)
+async def test_what_an_edit_cannot_do_is_said_and_not_sent(
     bench: CloudBench, mode: Any, model_id: str, changes: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ProviderBadRequest, match=words):

@@ -6,97 +6,37 @@ A blurred picture arrives as a success: `CONTENT_FILTERED` is a refusal. No answ
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invokeai.app.services.image_providers.capabilities import (
-    ExternalImageSize,
-    ExternalModelCapabilities,
-    GenerationMode,
-)
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider, nothing_empty, png_bytes
-from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.image_model import ProviderInfo
+from invokeai.app.services.image_providers.masks import NOT_AN_EDGE, growth_of, white_mask
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderBadRequest,
     ProviderError,
     ProviderRateLimited,
     ProviderRefused,
 )
+from invokeai.app.services.image_providers.stability_models import MODELS, SIZES, StabilityModelConfig
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from invokeai.app.services.image_providers.image_model import ImageModel
     from invokeai.app.services.image_providers.receipts import Receipt
 
 MAX_PROMPT = 10_000
 MAX_SEED = 4_294_967_294
 MAX_FILE_BYTES = 10 * 1000 * 1000
 MAX_PIXELS_MADE, MAX_PIXELS_EDITED = 1_200_000, 9_437_184
-MIN_SIDE, MAX_SIDE = 64, 4096
 RATIO_TOLERANCE = 0.03
+WIDEST_EDGE = 2000
 USUAL_STRENGTH = 0.7
 """Sent where none was asked for: the service has no strength of its own."""
 PAUSE_AFTER_LIMIT = 60.0
 """Seconds for which the service shuts out whoever sent more than 150 requests in 10 seconds."""
-SIZES = {
-    "1:1": (1024, 1024), "16:9": (1344, 768), "21:9": (1536, 640), "2:3": (832, 1216), "3:2": (1216, 832),
-    "4:5": (896, 1088), "5:4": (1088, 896), "9:16": (768, 1344), "9:21": (640, 1536),
-}  # fmt: skip
-"""About a megapixel in each aspect ratio; the file tells its true size."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StabilityModelConfig(ImageModel):
-    """A model below `path`. `version`: its name in the member `model`, for a path that has several."""
-
-    path: str
-    version: str | None = None
-
-
-def _model(
-    path: str,
-    model_id: str,
-    name: str,
-    description: str,
-    price: str | None,
-    modes: tuple[GenerationMode, ...] = ("txt2img", "img2img"),
-    **values: Any,
-) -> StabilityModelConfig:
-    edits = modes == ("inpaint",)
-    capabilities = ExternalModelCapabilities(
-        modes=list(modes),
-        supports_seed=True,
-        supports_guidance="version" in values,
-        max_images_per_request=1,
-        max_image_size=ExternalImageSize(width=MAX_SIDE, height=MAX_SIDE),
-        allowed_aspect_ratios=None if edits else list(SIZES),
-        aspect_ratio_sizes=None if edits else {r: ExternalImageSize(width=w, height=h) for r, (w, h) in SIZES.items()},
-        mask_format="binary" if edits else "none",
-        input_image_required_for=[mode for mode in modes if mode != "txt2img"] or None,
-    )
-    return StabilityModelConfig(
-        path=path, model_id=model_id, name=name, description=description, price_per_image=price, min_side=MIN_SIDE,
-        capabilities=capabilities, supports_strength="img2img" in modes, **values,
-    )  # fmt: skip
-
-
-def _sd3(model_id: str, name: str, description: str, price: str | None) -> StabilityModelConfig:
-    return _model("generate/sd3", model_id, name, description, price, version=model_id)
-
-
-# prices as of 21 November 2026, a credit being 0.01 US dollars
-MODELS = (
-    _model("generate/core", "core", "Stable Image Core", "Quick and good value.", "0.03", ("txt2img",)),
-    _model("generate/ultra", "ultra", "Stable Image Ultra", "The finest; photographs and legible text.", "0.08"),
-    _sd3("sd3.5-large", "Stable Diffusion 3.5 Large", "Follows prompts closely.", "0.065"),
-    _sd3("sd3.5-large-turbo", "Stable Diffusion 3.5 Large Turbo", "The quick one of its family.", "0.04"),
-    _sd3("sd3.5-medium", "Stable Diffusion 3.5 Medium", "Smaller and cheaper.", "0.035"),
-    _sd3("sd3.5-flash", "Stable Diffusion 3.5 Flash", "The smallest; its price is not published here.", None),
-    # its price is known only to lie between 3 and 8 credits
-    _model("edit/inpaint", "inpaint", "Stable Image Inpaint", "Makes a masked part anew.", "0.08", ("inpaint",)),
-)
 
 
 class StabilityImageService(HttpImageProvider):
@@ -105,7 +45,7 @@ class StabilityImageService(HttpImageProvider):
     info: ClassVar[ProviderInfo] = ProviderInfo(
         provider_id="stability",
         display_name="Stability AI",
-        description="Stable Image and Stable Diffusion 3.5, with image to image and inpainting.",
+        description="Stable Image and Stable Diffusion 3.5; edits by mask, at the edges, by sketch and by style.",
         models=MODELS,
         default_model="core",
         priority=60,
@@ -124,28 +64,23 @@ class StabilityImageService(HttpImageProvider):
         assert isinstance(model, StabilityModelConfig)
         ratio = _checked(request, model)
         values: dict[str, Any] = {
-            "prompt": request.prompt,
+            "prompt": request.prompt if model.worded else None,
             "negative_prompt": request.negative_prompt or None,
             "seed": request.seed,
             "cfg_scale": request.guidance,
             "model": model.version,
             "output_format": "png",
+            "aspect_ratio": ratio if request.mode == "txt2img" else None,
         }
-        size, files = (request.width, request.height), []
-        if request.init_image is not None:
-            picture = request.init_image.convert("RGB").resize(size)
-            files.append(("image", "image.png", _file(picture), "image/png"))
-        if request.mask_image is not None:
-            files.append(("mask", "mask.png", _file(_white_mask(request.mask_image, size)), "image/png"))
-        if request.mode == "txt2img":
-            values["aspect_ratio"] = ratio
-        elif request.mode == "img2img":
+        if request.mode == "img2img" and not model.guided:
             values["strength"] = USUAL_STRENGTH if request.strength is None else request.strength
         if model.version:
             values["mode"] = "image-to-image" if request.init_image is not None else "text-to-image"
-        form = {name: str(value) for name, value in nothing_empty(values).items()}
+        pictures, edges = _pictures(request, model)
+        form = {name: str(value) for name, value in nothing_empty(values | edges).items()}
+        files = tuple((name, f"{name}.png", _file(picture), "image/png") for name, picture in pictures.items())
         path = f"/v2beta/stable-image/{model.path}"
-        return HttpCall("POST", path, form=form, files=tuple(files), headers={"Accept": "application/json"})
+        return HttpCall("POST", path, form=form, files=files, headers={"Accept": "application/json"})
 
     async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
         """`image` in base64, unless it was blurred."""
@@ -189,7 +124,7 @@ def _checked(request: ImageRequest, model: StabilityModelConfig) -> str:
     """The aspect ratio of a request that the model can do; empty for an edit, which has the picture's size."""
     faults, width, height = [], request.width, request.height
     ratio = min(SIZES, key=lambda name: abs(SIZES[name][0] / SIZES[name][1] / (width / height) - 1))
-    if request.mode == "inpaint":
+    if model.capabilities.allowed_aspect_ratios is None:
         ratio = ""
         if width * height > MAX_PIXELS_EDITED:
             faults.append(f"it edits at most {MAX_PIXELS_EDITED:,} pixels, not {width}×{height}")
@@ -198,7 +133,9 @@ def _checked(request: ImageRequest, model: StabilityModelConfig) -> str:
     elif width * height > MAX_PIXELS_MADE:
         largest = "×".join(map(str, SIZES[ratio]))
         faults.append(f"it makes about a megapixel ({largest} for {ratio}), not {width}×{height}")
-    if not 1 <= len(request.prompt.strip()) <= len(request.prompt) <= MAX_PROMPT:
+    if not model.worded and request.prompt.strip():
+        faults.append("it takes no words, so the prompt must be empty")
+    if model.worded and not 1 <= len(request.prompt.strip()) <= len(request.prompt) <= MAX_PROMPT:
         faults.append(f"a prompt has 1 to {MAX_PROMPT:,} characters")
     if len(request.negative_prompt or "") > MAX_PROMPT:
         faults.append(f"a negative prompt has at most {MAX_PROMPT:,} characters")
@@ -217,9 +154,28 @@ def _near(ratio: str, width: int, height: int) -> bool:
     return min(abs(exact * height / width - 1), abs(made * height / width - 1)) <= RATIO_TOLERANCE
 
 
-def _white_mask(mask: Image, size: tuple[int, int]) -> Image:
-    """Our mask (black is made anew) as theirs (white is made anew)."""
-    return mask.convert("L").resize(size).point([255 - level for level in range(256)])
+def _pictures(request: ImageRequest, model: StabilityModelConfig) -> tuple[dict[str, Image], dict[str, int]]:
+    """The files of a request, and the edges by which its picture is to grow.
+
+    Raises:
+        ProviderBadRequest: the mask does not leave a whole picture that could grow.
+    """
+    size = (request.width, request.height)
+    if request.reference_images:
+        return {"image": request.reference_images[0].convert("RGB")}, {}
+    if request.init_image is None:
+        return {}, {}
+    if request.mask_image is None:
+        return {"image": request.init_image.convert("RGB").resize(size)}, {}
+    if model.path != "edit/outpaint":
+        picture = request.init_image.convert("RGB").resize(size)
+        return {"image": picture, "mask": white_mask(request.mask_image, size)}, {}
+    growth = growth_of(request.init_image, request.mask_image, size)
+    if growth is None or growth.most > WIDEST_EDGE:
+        fault = NOT_AN_EDGE if growth is None else f"an edge grows by at most {WIDEST_EDGE} pixels, not {growth.most}"
+        raise ProviderBadRequest(f"{model.name} cannot do this: {fault}.", provider_id="stability")
+    edges = {"left": growth.left, "up": growth.top, "right": growth.right, "down": growth.bottom}
+    return {"image": growth.picture}, edges
 
 
 def _file(picture: Image) -> bytes:

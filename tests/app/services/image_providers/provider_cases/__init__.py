@@ -32,6 +32,8 @@ class ProviderCase:
     """Models that are not listed but may be asked for."""
     outpaint_models: tuple[str, ...] = ()
     """Models that inpaint nothing but new edges around a whole picture, so that is what they are asked for."""
+    wordless_models: tuple[str, ...] = ()
+    """Models that take no prompt."""
     configured_models: tuple[str, ...] = ()
     """What the settings name, for a provider that is not known to have models."""
 
