@@ -105,13 +105,14 @@ class StudioPage:
     @property
     def model_button(self) -> Locator:
         """The model that is chosen, in the panel on the left."""
-        names = "|".join(re.escape(model["name"]) for model in self.get("/v2/models/")["models"])
+        names = "|".join(re.escape(model["name"]) for model in self.get("/v2/models/")["models"]).replace("/", "\\/")
         return self.page.get_by_role("button", name=re.compile(f"^({names})$")).locator("visible=true").last
 
     def choose_model(self, name: str) -> None:
         """Choose a model in the panel on the left."""
         self.model_button.click()
-        self.page.locator(".picker-option", has_text=name).locator("visible=true").first.click()
+        option = self.page.locator(".picker-option", has=self.page.get_by_text(name, exact=True))
+        option.locator("visible=true").first.click()
         expect(self.model_button).to_have_text(name)
 
     def set_iterations(self, count: int) -> None:

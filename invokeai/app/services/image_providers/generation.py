@@ -39,10 +39,12 @@ class Cost:
 
 
 def cost_text(cost: Cost | None) -> str:
-    """The cost in words; what is not known says so."""
+    """The cost in words: estimates with three digits, all others exactly; what is not known says so."""
     if cost is None or cost.amount is None:
         return "cost unknown"
-    return f"{'about ' if cost.kind is CostKind.ESTIMATED else ''}{cost.amount} {cost.currency}"
+    estimated, amount = cost.kind is CostKind.ESTIMATED, Decimal(cost.amount)
+    whole, _, rest = f"{Decimal(f'{amount:.3g}') if estimated else amount:f}".partition(".")
+    return f"{'about ' if estimated else ''}{whole}.{rest.rstrip('0').ljust(2, '0')} {cost.currency}"
 
 
 def total_cost(costs: Sequence[Cost | None]) -> Cost:

@@ -83,8 +83,8 @@ def _flux1(
 MODELS: tuple[RunwareModelConfig, ...] = (
     _flux1("rundiffusion:130@100", "Juggernaut Pro Flux", "Photographs, the finest of its family.", 33, 3.0, "0.038"),
     _flux1("rundiffusion:110@101", "Juggernaut Lightning Flux", "Photographs in a few steps.", 6, 3.0, "0.0017"),
-    _flux1("runware:101@1", "FLUX.1 dev", "An all-rounder.", 28, 3.5, "0.0038", 100),
-    _flux1("runware:100@1", "FLUX.1 schnell", "Drafts in four steps.", 4, 1.0, None),
+    _flux1("runware:101@1", "FLUX.1 dev (Runware)", "An all-rounder.", 28, 3.5, "0.0038", 100),
+    _flux1("runware:100@1", "FLUX.1 schnell (Runware)", "Drafts in four steps.", 4, 1.0, None),
     RunwareModelConfig(
         model_id="runware:97@3",
         name="HiDream I1 Fast",
@@ -97,7 +97,7 @@ MODELS: tuple[RunwareModelConfig, ...] = (
     ),
     RunwareModelConfig(
         model_id="runware:400@4",
-        name="FLUX.2 klein 4B",
+        name="FLUX.2 klein 4B (Runware)",
         description="Fast, edits by up to four reference pictures.",
         capabilities=_capabilities(["txt2img"], references=4),
         panel_schema=_panel(references=True),

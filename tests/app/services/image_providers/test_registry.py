@@ -1,5 +1,6 @@
 """Providers are found by being there: built in, or a file in the root's `providers` folder."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def ids(folder: Path | None) -> list[str]:
 
 def test_sketch_is_built_in_and_last() -> None:
     assert ids(None)[-1] == "sketch"
+
+
+def test_no_two_models_look_the_same_in_a_list_of_names() -> None:
+    providers = load_providers(lambda _: ProviderCredentials(), None)
+    names = Counter(model.name.casefold() for provider in providers for model in provider.info.models)
+    assert [name for name, models in names.items() if models > 1] == []
 
 
 def test_a_file_in_the_folder_adds_a_provider_in_order_of_priority(tmp_path: Path) -> None:

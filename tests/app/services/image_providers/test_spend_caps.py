@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from invokeai.app.services.config.config import AppConfig
-from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, cost_text
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable, SpendCapReached
@@ -142,3 +142,18 @@ async def test_reports_count_what_is_unknown_and_never_mix_currencies(any_databa
 @pytest.mark.parametrize(("amount", "text"), [("0.0000001", "0.000001"), ("1", "1.00"), ("12.345678", "12.345678")])
 def test_amounts_are_exact_and_the_smallest_is_not_nothing(amount: str, text: str) -> None:
     assert amount_text(micros(amount) or 0) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "kind", "text"),
+    [
+        ("0.0491216", "estimated", "about 0.0491 USD"),
+        ("12.3456", "estimated", "about 12.30 USD"),
+        ("0.053000", "computed", "0.053 USD"),
+        ("0.0491216", "reported", "0.0491216 USD"),
+        ("1E-7", "computed", "0.0000001 USD"),
+        (None, "unknown", "cost unknown"),
+    ],
+)
+def test_a_cost_is_told_in_as_many_digits_as_mean_something(amount: str | None, kind: str, text: str) -> None:
+    assert cost_text(Cost(amount, "USD", CostKind(kind))) == text

@@ -74,9 +74,9 @@ def _model(model_id: str, name: str, description: str, price: str, steps: int, *
 
 
 MODELS = (
-    _model("fal-ai/flux/schnell", "FLUX.1 Schnell", "Quick and cheap.", "0.003", 12, guidance=True),
-    _model("fal-ai/flux/dev", "FLUX.1 Dev", "Finer, with more steps.", "0.025", 50, guidance=True),
-    _model("fal-ai/z-image/turbo", "Z-Image Turbo", "Small and fast; photographs.", "0.005", 8, guidance=False),
+    _model("fal-ai/flux/schnell", "FLUX.1 Schnell (fal)", "Quick and cheap.", "0.003", 12, guidance=True),
+    _model("fal-ai/flux/dev", "FLUX.1 Dev (fal)", "Finer, with more steps.", "0.025", 50, guidance=True),
+    _model("fal-ai/z-image/turbo", "Z-Image Turbo (fal)", "Small and fast; photographs.", "0.005", 8, guidance=False),
 )
 
 
