@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from tests.cloud.fault_proxy import FaultProxy
 from tests.cloud.process_engine import ProcessEngine
 from tests.cloud.recording_origin import RecordingOrigin
 from tests.cloud.s3_server import S3Server
+from tests.cloud.server_settings import INSIDE, cloud_settings
 from tests.studio_process import StudioProcess
 
 RESULTS = Path(__file__).with_name("RESULTS-WORKER.md")
@@ -83,21 +85,6 @@ async def latency_rows(server: StudioProcess, worker: CloudWorker) -> list[str]:
     return [f"| GET of the version, p50: direct, through the Worker | {bare:.1f} ms, {behind:.1f} ms |"]
 
 
-def database_settings(base_url: str, s3: S3Settings) -> dict[str, str]:
-    """Settings of a server on the Worker's database and a bucket."""
-    return {
-        "INVOKEAI_DATABASE": "d1",
-        "INVOKEAI_D1_BASE_URL": base_url,
-        "INVOKEAI_D1_ACCOUNT_ID": "internal",
-        "INVOKEAI_D1_DATABASE_ID": "studio",
-        "INVOKEAI_IMAGE_STORAGE": "r2",
-        "INVOKEAI_R2_BUCKET": s3.bucket,
-        "INVOKEAI_R2_ACCESS_KEY_ID": s3.access_key_id,
-        "INVOKEAI_R2_SECRET_ACCESS_KEY": s3.secret_access_key,
-        "INVOKEAI_R2_ENDPOINT": str(s3.endpoint),
-    }
-
-
 def fill(server: StudioProcess) -> None:
     """60 pictures from the offline generator."""
     node = {"id": "n", "type": "third_party_image_generation", "width": 64, "height": 64}
@@ -148,7 +135,7 @@ def wake_row(folder: Path, s3: S3Settings) -> str:
         place = folder / str(turn)
         place.mkdir()
         engine = ProcessEngine(place)
-        worker = CloudWorker(None, {**database_settings("http://d1.internal", s3)}, engine=engine)
+        worker = CloudWorker(None, cloud_settings(INSIDE, s3), engine=engine)
         try:
             start = time.perf_counter()
             asyncio.run(first_answer(worker))
@@ -174,7 +161,7 @@ def main() -> None:
             bucket, port = s3.new_bucket(), free_port()
             worker = CloudWorker(f"http://127.0.0.1:{port}")
             d1 = FaultProxy(worker.d1.base_url)
-            settings = database_settings(d1.base_url, bucket)
+            settings = cloud_settings(replace(worker.d1, base_url=d1.base_url), bucket)
             server = StudioProcess(folder / "root", web_ui=True, settings=settings, port=port).start()
             rows += asyncio.run(latency_rows(server, worker))
             fill(server)

@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cloud", action="store_true", help="run services and API on D1 and an S3 server")
     parser.addoption("--outage-seconds", type=float, default=6, help="how long the object store is down (slow: 60)")
     parser.addoption("--histories", type=int, default=200, help="seeded histories of crashes and faults to walk")
-    parser.addoption("--socket-seconds", type=float, default=20, help="how long a socket is held (slow: 120)")
+    parser.addoption("--socket-seconds", type=float, default=120, help="how long a socket is held, beside other tests")
 
 
 @pytest.fixture(scope="session", autouse=True)

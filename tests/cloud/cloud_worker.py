@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from random import randrange
 from typing import Any
@@ -14,6 +15,7 @@ from invokeai.app.services.shared.database.d1_client import D1Settings
 from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
 from tests.cloud.d1_gateway import FRONTEND, free_port, install_node_packages
 from tests.cloud.process_engine import IMAGE, SIDECAR_IMAGE, ProcessEngine
+from tests.cloud.server_settings import cloud_settings
 from tests.studio_process import StudioProcess
 
 ACCESS_TOKEN = "access-token-of-the-tests"
@@ -36,7 +38,7 @@ class CloudWorker:
     def __init__(
         self,
         backend_origin: str | None,
-        bindings: dict[str, str | None] | None = None,
+        bindings: Mapping[str, str | None] | None = None,
         port: int | None = None,
         engine: ProcessEngine | None = None,
         api_limit: int | None = None,
@@ -136,19 +138,7 @@ class CloudDeployment:
         self.s3 = s3
         port = free_port()
         self.worker = CloudWorker(f"http://127.0.0.1:{port}", {"INVOKEAI_API_TOKENS": API_TOKEN})
-        d1 = self.worker.d1
-        settings = {
-            "INVOKEAI_API_TOKENS": API_TOKEN,
-            "INVOKEAI_DATABASE": "d1",
-            "INVOKEAI_D1_BASE_URL": d1.base_url,
-            "INVOKEAI_D1_ACCOUNT_ID": d1.account_id,
-            "INVOKEAI_D1_DATABASE_ID": d1.database_id,
-            "INVOKEAI_IMAGE_STORAGE": "r2",
-            "INVOKEAI_R2_BUCKET": s3.bucket,
-            "INVOKEAI_R2_ACCESS_KEY_ID": s3.access_key_id,
-            "INVOKEAI_R2_SECRET_ACCESS_KEY": s3.secret_access_key,
-            "INVOKEAI_R2_ENDPOINT": str(s3.endpoint),
-        }
+        settings = cloud_settings(self.worker.d1, s3) | {"INVOKEAI_API_TOKENS": API_TOKEN}
         self.studio = StudioProcess(folder / "root", port=port, settings=settings)
         self.studio.start()
 

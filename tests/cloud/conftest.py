@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cloud.cloud_worker import CloudDeployment
+from tests.cloud.d1_gateway import D1Gateway
+from tests.cloud.held_socket import HeldSocket
 from tests.cloud.s3_server import S3Server
+from tests.cloud.whole_deployment import WholeDeployment
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +20,25 @@ def cloud_worker(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) 
     deployment = CloudDeployment(tmp_path_factory.mktemp("deployment"), s3_server.new_bucket())
     yield deployment
     deployment.stop()
+
+
+@pytest.fixture(scope="session")
+def whole_deployment(
+    tmp_path_factory: pytest.TempPathFactory, d1_gateway: D1Gateway, s3_server: S3Server
+) -> Iterator[WholeDeployment]:
+    """Pages, Worker and server from end to end, under wrangler's own development servers."""
+    folder = tmp_path_factory.mktemp("whole")
+    deployment = WholeDeployment(folder, d1_gateway.new_database(), s3_server.new_bucket())
+    yield deployment
+    deployment.stop()
+
+
+@pytest.fixture(scope="session")
+def held_socket(whole_deployment: WholeDeployment, request: pytest.FixtureRequest) -> Iterator[HeldSocket]:
+    """A socket through Pages and Worker; at the end it must have been held for `--socket-seconds` and still tell."""
+    socket = HeldSocket(whole_deployment.address)
+    yield socket
+    # the other tests of the session run meanwhile, so there is little left to wait for
+    socket.hold(request.config.getoption("--socket-seconds"))
+    socket.wait_until_completed(whole_deployment.generate("two minutes later"))
+    socket.close()

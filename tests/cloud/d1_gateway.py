@@ -1,8 +1,11 @@
 """The D1 gateway on the real engine (workerd), as a process for tests."""
 
+import fcntl
 import shutil
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from invokeai.app.services.shared.database.d1_client import D1Settings
@@ -25,12 +28,21 @@ def free_port() -> int:
             return port
 
 
+@contextmanager
+def alone_in_the_frontend() -> Iterator[None]:
+    """Keeps out other processes of the test run that would install or build there at the same time."""
+    with (FRONTEND / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def install_node_packages() -> None:
     """workerd, wrangler and what the Worker is made of, when they are not there yet."""
     wanted = FRONTEND / "package-lock.json"
     installed = FRONTEND / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FRONTEND, check=True)
+    with alone_in_the_frontend():
+        if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FRONTEND, check=True)
 
 
 class D1Gateway:

@@ -9,6 +9,8 @@ import socketio
 
 from tests.cloud.cloud_worker import BEARER
 
+PATIENCE_SECONDS = 30
+
 
 class HeldSocket:
     """Connected by WebSocket from a thread of its own, subscribed to the queue's events."""
@@ -25,14 +27,22 @@ class HeldSocket:
         self._thread.start()
         self._run(self._open(address))
 
-    def seconds_held(self) -> float:
-        """Since it was opened."""
-        return time.monotonic() - self.opened
+    def hold(self, seconds: float) -> None:
+        """Wait until it has been open for so long. Raises AssertionError when it breaks."""
+        while not self.breaks and time.monotonic() < self.opened + seconds:
+            time.sleep(0.2)
+        assert not self.breaks, "the socket broke"
 
-    def completed(self, batch_id: str) -> int:
-        """How many items of a batch it was told to be completed."""
+    def wait_until_completed(self, batch_id: str) -> None:
+        """Wait until it was told that an item of the batch is completed. Raises AssertionError when it is not."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not self._is_completed(batch_id):
+            assert not self.breaks and time.monotonic() < end, "the socket did not tell of the picture"
+            time.sleep(0.05)
+
+    def _is_completed(self, batch_id: str) -> bool:
         told = [data for name, data in list(self.events) if name == "queue_item_status_changed"]
-        return sum(data["batch_id"] == batch_id and data["status"] == "completed" for data in told)
+        return any(data["batch_id"] == batch_id and data["status"] == "completed" for data in told)
 
     def close(self) -> None:
         """Hang up and end the thread."""

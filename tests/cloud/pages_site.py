@@ -1,28 +1,30 @@
 """The Pages project of the deployment on the real engine: files, headers and Functions, as a process for tests."""
 
 import os
-import signal
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from tests.cloud.d1_gateway import FRONTEND, free_port, install_node_packages
+from tests.cloud.d1_gateway import FRONTEND, alone_in_the_frontend
+from tests.cloud.wrangler_dev import WranglerDev
 
-START_SECONDS = 60
-OFFLINE = {"CLOUDFLARE_CF_FETCH_ENABLED": "false", "WRANGLER_SEND_METRICS": "false", "WRANGLER_HIDE_BANNER": "true"}
+THIS_RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()} {time.time()}"
 
 
 def build_frontend() -> Path:
-    """What `make frontend` builds; the folder."""
-    # the environment that runs the tests is the one to build with, whatever its age
-    subprocess.run(["make", "--silent", "-o", ".venv/installed", "frontend"], cwd=FRONTEND.parent, check=True)
+    """What `make frontend` builds, once for all processes of a test run; the folder."""
+    # a second build would end what is served and every socket through it
+    built_in = FRONTEND / "node_modules" / ".frontend-built-in"
+    with alone_in_the_frontend():
+        if not built_in.exists() or built_in.read_text() != THIS_RUN:
+            # the environment that runs the tests is the one to build with, whatever its age
+            subprocess.run(["make", "--silent", "-o", ".venv/installed", "frontend"], cwd=FRONTEND.parent, check=True)
+            built_in.write_text(THIS_RUN)
     return FRONTEND / "dist"
 
 
-class PagesSite:
-    """The web UI and its way to the back end.
+class PagesSite(WranglerDev):
+    """The web UI and its way to the back end, under `wrangler pages dev`.
 
     Args:
         folder: an empty folder for what the engine keeps and logs.
@@ -34,37 +36,7 @@ class PagesSite:
     def __init__(
         self, folder: Path, *, registry: Path | None = None, backend_origin: str | None = None, port: int | None = None
     ) -> None:
-        install_node_packages()
-        self.port = port or free_port()
-        self.base_url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "pages.log"
-        command = [str(FRONTEND / "node_modules/.bin/wrangler"), "pages", "dev", "--ip", "127.0.0.1"]
-        command += ["--port", str(self.port), "--inspector-port", "0", "--persist-to", str(folder / "state")]
-        command += ["--show-interactive-dev-session=false"]
+        words = ["pages", "dev"]
         if backend_origin is not None:
-            command += ["--binding", f"BACKEND_ORIGIN={backend_origin}"]
-        environment = {**os.environ, **OFFLINE, "WRANGLER_REGISTRY_PATH": str(registry or folder / "registry")}
-        environment["WRANGLER_LOG_PATH"] = str(folder / "wrangler.log")
-        with self.log.open("wb") as log:
-            # a group of its own: wrangler leaves its engine behind when only the first process is told to end
-            self._process = subprocess.Popen(
-                command, cwd=FRONTEND, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        self._wait()
-
-    def stop(self) -> None:
-        """End the process and its engine."""
-        os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(timeout=20)
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.base_url}/locales/en.json", timeout=5):
-                    return
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError(f"The Pages project did not start:\n{self.log.read_text()[-6000:]}")
+            words += ["--binding", f"BACKEND_ORIGIN={backend_origin}"]
+        super().__init__(words, folder, "/locales/en.json", registry, port)

@@ -9,7 +9,7 @@ import pytest
 from tests.cloud.d1_gateway import TOKEN, D1Gateway
 from tests.cloud.fault_proxy import Fault, FaultProxy
 from tests.cloud.s3_server import SECRET_KEY, S3Server
-from tests.cloud.test_cloud_studio import cloud_settings
+from tests.cloud.server_settings import cloud_settings
 from tests.studio_process import StudioProcess
 
 SKEWED = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>"

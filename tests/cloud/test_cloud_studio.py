@@ -20,25 +20,11 @@ from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Setting
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.fault_proxy import FaultProxy
 from tests.cloud.s3_server import S3Server
+from tests.cloud.server_settings import cloud_settings
 from tests.studio_process import StudioProcess
 
 NOT_DURABLE = {"cache", "tensors"}
 """Folders that may be emptied at any time."""
-
-
-def cloud_settings(d1: D1Settings, s3: S3Settings, endpoint: str | None = None) -> dict[str, str]:
-    return {
-        "INVOKEAI_DATABASE": "d1",
-        "INVOKEAI_D1_BASE_URL": d1.base_url,
-        "INVOKEAI_D1_ACCOUNT_ID": d1.account_id,
-        "INVOKEAI_D1_DATABASE_ID": d1.database_id,
-        "INVOKEAI_D1_API_TOKEN": str(d1.token),
-        "INVOKEAI_IMAGE_STORAGE": "r2",
-        "INVOKEAI_R2_BUCKET": s3.bucket,
-        "INVOKEAI_R2_ACCESS_KEY_ID": s3.access_key_id,
-        "INVOKEAI_R2_SECRET_ACCESS_KEY": s3.secret_access_key,
-        "INVOKEAI_R2_ENDPOINT": endpoint or str(s3.endpoint),
-    }
 
 
 class CloudStudio:

@@ -1,6 +1,6 @@
 """The whole deployment but for the virtual machine: Chromium, Pages, Worker, the real server on D1 and a bucket.
 
-The Pages project and the Worker run on workerd and find each other by the service binding, as they do on Cloudflare.
+Each test goes on with the studio that the test before has left.
 """
 
 import io
@@ -12,11 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.cloud.cloud_worker import CloudDeployment
 from tests.cloud.deployed_page import DeployedPage, chromium, visitor
 from tests.cloud.held_socket import HeldSocket
-from tests.cloud.pages_site import PagesSite, build_frontend
-from tests.cloud.s3_server import S3Server
+from tests.cloud.whole_deployment import WholeDeployment
 from tests.ui.conftest import ARTIFACTS
 
 PATIENCE = 30_000
@@ -28,45 +26,15 @@ WHILE_THE_SERVER_IS_AWAY = r"50[23]|WebSocket connection to|net::ERR|Gave up ref
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iterator[CloudDeployment]:
-    """Worker and server, where the Pages project below finds them."""
-    folder = tmp_path_factory.mktemp("deployed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WRANGLER_REGISTRY_PATH", str(folder / "registry"))
-        deployment = CloudDeployment(folder, s3_server.new_bucket())
-    yield deployment
-    deployment.stop()
-
-
-@pytest.fixture(scope="module")
-def site(deployment: CloudDeployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagesSite]:
-    build_frontend()
-    registry = deployment.studio.root.parent / "registry"
-    site = PagesSite(tmp_path_factory.mktemp("pages"), registry=registry)
-    yield site
-    site.stop()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def held_socket(site: PagesSite) -> Iterator[HeldSocket]:
-    """A socket through Pages and Worker that is open while the tests of this module run."""
-    socket = HeldSocket(site.base_url)
-    yield socket
-    socket.close()
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture
-def page(
-    browser: Browser, site: PagesSite, deployment: CloudDeployment, request: pytest.FixtureRequest
-) -> Iterator[DeployedPage]:
+def page(browser: Browser, whole_deployment: WholeDeployment, request: pytest.FixtureRequest) -> Iterator[DeployedPage]:
     """A visitor; at the end of the test the page must have had no fault that the test did not allow."""
-    with visitor(browser, site.base_url, deployment.studio) as page:
+    with visitor(browser, whole_deployment.address, whole_deployment.studio) as page:
         yield page
         ARTIFACTS.mkdir(exist_ok=True)
         page.screenshot(ARTIFACTS / f"{request.node.name}.png")
@@ -83,6 +51,12 @@ def generate(page: DeployedPage, prompt: str, count: int = 1) -> None:
 def drawn(page: DeployedPage) -> int:
     """How many pictures of the gallery have arrived."""
     return sum(page.tiles.locator("img").evaluate_all("images => images.map(image => image.naturalWidth > 0)"))
+
+
+def stored(page: DeployedPage) -> set[str]:
+    """Names of the pictures that the server knows, uploads among them, intermediates not."""
+    found = page.get("/v1/images/", is_intermediate=False, limit=100)
+    return {str(image["image_name"]) for image in found["items"]}
 
 
 def test_a_visitor_is_led_to_the_door_and_let_in_by_the_token(page: DeployedPage) -> None:
@@ -141,35 +115,35 @@ def test_twenty_megabytes_pass_and_are_shown(page: DeployedPage, tmp_path: Path)
     assert Image.open(io.BytesIO(stored.content)).tobytes() == noise.tobytes()
 
 
-def test_a_socket_is_held_and_goes_on_telling(
-    page: DeployedPage, held_socket: HeldSocket, request: pytest.FixtureRequest
+def test_a_restart_of_the_server_in_the_middle_loses_nothing(
+    page: DeployedPage, whole_deployment: WholeDeployment
 ) -> None:
     page.sign_in()
     expect(page.invoke_button).to_be_enabled(timeout=PATIENCE)
-    while held_socket.seconds_held() < request.config.getoption("--socket-seconds"):
-        page.page.wait_for_timeout(200)
-    generate(page, "a late boat")
-    page.wait_for_queue(failed=0)
-    batch_id = str(page.get("/v1/queue/default/list_all")[-1]["batch_id"])
-    page.until(lambda: held_socket.completed(batch_id) == 1)
-    assert held_socket.breaks == 0
-
-
-def test_a_restart_of_the_server_in_the_middle_loses_nothing(page: DeployedPage, deployment: CloudDeployment) -> None:
-    page.sign_in()
-    expect(page.invoke_button).to_be_enabled(timeout=PATIENCE)
-    before = page.get("/v1/images/", categories="general", is_intermediate=False)["total"]
+    before = stored(page)
+    assert len(before) == 2, "the picture and the upload of the tests before"
     generate(page, "a storm of leaves", 12)
-    page.until(lambda: page.get("/v1/images/", categories="general", is_intermediate=False)["total"] > before)
+    page.until(lambda: len(stored(page)) > 2)
     assert page.record.faults() == []
     page.record.allow(WHILE_THE_SERVER_IS_AWAY)
-    deployment.studio.stop()
+    whole_deployment.studio.stop()
     page.page.goto(f"{page.address}/", wait_until="load")  # Pages has the page, the Worker knows the visitor
     expect(page.page.locator("#root > *").first).to_be_attached(timeout=PATIENCE)
-    deployment.studio.start()
+    whole_deployment.studio.start()
     page.open()
     page.wait_for_queue(failed=0)
-    assert page.get("/v1/images/", categories="general", is_intermediate=False)["total"] == before + 12
-    expect(page.tiles).to_have_count(before + 12, timeout=PATIENCE)
-    page.until(lambda: drawn(page) == before + 12)
+    after = stored(page)
+    assert before <= after and len(after) == 2 + 12
+    assert all(page.api.get(f"/v1/images/i/{name}/full").status_code == 200 for name in after)
+    expect(page.tiles).to_have_count(1 + 12, timeout=PATIENCE)
+    page.until(lambda: drawn(page) == 1 + 12)
     expect(page.invoke_button).to_be_enabled(timeout=PATIENCE)
+
+
+def test_a_socket_tells_of_pictures_and_is_held_on(page: DeployedPage, held_socket: HeldSocket) -> None:
+    """Its fixture holds it for two minutes, while other tests run, and asks it once more."""
+    page.sign_in()
+    expect(page.invoke_button).to_be_enabled(timeout=PATIENCE)
+    generate(page, "a late boat")
+    page.wait_for_queue(failed=0)
+    held_socket.wait_until_completed(str(page.get("/v1/queue/default/list_all")[-1]["batch_id"]))

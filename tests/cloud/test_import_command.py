@@ -13,7 +13,7 @@ from tests.app.services.library_moves.seeded import everything, on_disk
 from tests.app.services.library_moves.upstream import KEPT, add_pictures, names_of, state_of, upstream_root
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.s3_server import S3Server
-from tests.cloud.test_cloud_studio import cloud_settings
+from tests.cloud.server_settings import cloud_settings
 from tests.cloud.test_migrate_command import run_command
 from tests.cloud.test_move_command import killed_at, settings_file
 from tests.studio_process import StudioProcess

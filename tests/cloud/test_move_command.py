@@ -17,7 +17,7 @@ from invokeai.app.services.shared.objects.s3_objects import S3Settings
 from tests.app.services.library_moves.seeded import everything, fill, on_disk
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.s3_server import S3Server
-from tests.cloud.test_cloud_studio import cloud_settings
+from tests.cloud.server_settings import cloud_settings
 from tests.cloud.test_migrate_command import run_command
 from tests.studio_process import HIDDEN_FROM_THE_SERVER, StudioProcess
 

@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 
 from tests.cloud.d1_gateway import FRONTEND, install_node_packages
-from tests.cloud.pages_site import OFFLINE, build_frontend
+from tests.cloud.pages_site import build_frontend
+from tests.cloud.wrangler_dev import OFFLINE
 
 MOST_FILES, MOST_FILE_BYTES = 20_000, 25 * 2**20
 MOST_RULES, MOST_RULE_LENGTH = 100, 100

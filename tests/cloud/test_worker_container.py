@@ -14,6 +14,7 @@ import pytest
 from tests.cloud.cloud_worker import ACCESS_TOKEN, BEARER, CloudWorker
 from tests.cloud.process_engine import ProcessEngine
 from tests.cloud.s3_server import S3Server
+from tests.cloud.server_settings import INSIDE, cloud_settings
 
 GATE_PACK = """
 import os, time
@@ -47,17 +48,8 @@ def nodes(tmp_path: Path) -> Path:
 @pytest.fixture
 def worker(engine: ProcessEngine, nodes: Path, s3_server: S3Server) -> Iterator[CloudWorker]:
     """A Worker whose container sleeps after a second without a visitor."""
-    bucket = s3_server.new_bucket()
-    bindings = {
-        "SLEEP_AFTER": "1s",
-        "FAL_KEY": "key-of-a-provider",
-        "INVOKEAI_CUSTOM_NODES_PATH": str(nodes),
-        "INVOKEAI_D1_ACCOUNT_ID": "internal",
-        "INVOKEAI_R2_BUCKET": bucket.bucket,
-        "INVOKEAI_R2_ENDPOINT": str(bucket.endpoint),
-        "INVOKEAI_R2_ACCESS_KEY_ID": bucket.access_key_id,
-        "INVOKEAI_R2_SECRET_ACCESS_KEY": bucket.secret_access_key,
-    }
+    bindings = {"SLEEP_AFTER": "1s", "FAL_KEY": "key-of-a-provider", "INVOKEAI_CUSTOM_NODES_PATH": str(nodes)}
+    bindings |= cloud_settings(INSIDE, s3_server.new_bucket())
     worker = CloudWorker(None, bindings, engine=engine)
     yield worker
     worker.stop()

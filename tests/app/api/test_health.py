@@ -24,7 +24,7 @@ from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Setting
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.fault_proxy import FaultProxy
 from tests.cloud.s3_server import S3Server
-from tests.cloud.test_cloud_studio import cloud_settings
+from tests.cloud.server_settings import cloud_settings
 from tests.studio_process import StudioProcess
 
 

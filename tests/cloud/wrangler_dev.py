@@ -1,0 +1,62 @@
+"""wrangler's development servers as processes for tests: `wrangler dev` and `wrangler pages dev` on the real engine."""
+
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.cloud.d1_gateway import FRONTEND, free_port, install_node_packages
+
+START_SECONDS = 60
+OFFLINE = {"CLOUDFLARE_CF_FETCH_ENABLED": "false", "WRANGLER_SEND_METRICS": "false", "WRANGLER_HIDE_BANNER": "true"}
+
+
+class WranglerDev:
+    """One development server; it answers when this is made.
+
+    Args:
+        words: the command and its options.
+        folder: an empty folder for what the engine keeps and logs.
+        answering: a path that is answered with 200 once it runs.
+        registry: where local Workers and Pages projects find each other by name; None for a place of its own.
+        port: where it listens; None takes a free port.
+    """
+
+    def __init__(
+        self, words: list[str], folder: Path, answering: str, registry: Path | None = None, port: int | None = None
+    ) -> None:
+        install_node_packages()
+        self.port = port or free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"{words[0]}.log"
+        command = [str(FRONTEND / "node_modules/.bin/wrangler"), *words, "--ip", "127.0.0.1", "--port", str(self.port)]
+        command += ["--inspector-port", "0", "--persist-to", str(folder / "state")]
+        command += ["--show-interactive-dev-session=false"]
+        environment = {**os.environ, **OFFLINE, "WRANGLER_REGISTRY_PATH": str(registry or folder / "registry")}
+        environment["WRANGLER_LOG_PATH"] = str(folder / "wrangler.log")
+        with self.log.open("wb") as log:
+            # a group of its own: wrangler leaves its engine behind when only the first process is told to end
+            self._process = subprocess.Popen(
+                command, cwd=FRONTEND, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait(answering)
+
+    def stop(self) -> None:
+        """End the process and its engine."""
+        os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait(timeout=20)
+
+    def _wait(self, answering: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(self.base_url + answering, timeout=5):
+                    return
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError(f"wrangler did not start:\n{self.log.read_text()[-6000:]}")
