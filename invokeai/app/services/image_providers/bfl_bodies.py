@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from invokeai.app.services.image_providers.aspect_ratios import ratio_near
 from invokeai.app.services.image_providers.bfl_models import (
     MOST_TOLERANT,
     RATIOS,
@@ -23,10 +24,11 @@ from invokeai.app.services.image_providers.provider_errors import ProviderBadReq
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
 
-NEAR = 0.03
 SEEDS = 2**32
 """Their seeds have 32 bits: the same one of ours always becomes the same one of theirs."""
 TOLERANCE = 2
+SIZE_NEAR = 0.06
+"""How far a size may be from those that are made, where only a ratio is sent."""
 WIDEST_EDGE = 2048
 RANGES = {"flux-2": ((1, 50), (1.5, 10)), "fill": ((15, 50), (1.5, 100)), "expand": ((15, 50), (1.5, 100))}
 """Steps and guidance, of the families that take them."""
@@ -48,16 +50,24 @@ def body_of(request: ImageRequest, model: BflModelConfig) -> dict[str, Any]:
     }
     pictures = [base64_png(picture) for picture in (request.init_image, *request.reference_images) if picture]
     if family == "flux-3":
-        body |= {"images": pictures or None, "aspect_ratio": ratio_of(*size), "resolution": resolution_of(request)}
+        body |= {
+            "images": pictures or None,
+            "aspect_ratio": ratio_near(RATIOS, *size),
+            "resolution": resolution_of(request),
+        }
         return body | {"grounding": bool(request.options.get("grounding"))}
     if family == "flux-3-klein":
         return body | {"images": pictures or None, "width": size[0], "height": size[1], "output_format": "png"}
     if family == "kontext":
-        return body | {**_numbered(pictures), "aspect_ratio": ratio_of(*size)}
+        return body | {**_numbered(pictures), "aspect_ratio": ratio_near(RATIOS, *size)}
     body["output_format"] = "png"
     if family == "ultra":
         raw = bool(request.options.get("raw"))
-        return body | {"image_prompt": next(iter(pictures), None), "aspect_ratio": ratio_of(*size), "raw": raw}
+        return body | {
+            "image_prompt": next(iter(pictures), None),
+            "aspect_ratio": ratio_near(RATIOS, *size),
+            "raw": raw,
+        }
     if model.capabilities.supports_steps:
         body |= {"steps": request.steps, "guidance": request.guidance, "prompt_upsampling": False}
     if family in ("fill", "expand"):
@@ -85,16 +95,6 @@ def _masked(request: ImageRequest, model: BflModelConfig) -> dict[str, Any]:
     return {"image": base64_png(growth.picture), **edges}
 
 
-def ratio_of(width: int, height: int) -> str:
-    """The aspect ratio, of those with a name, that comes nearest."""
-    return min(RATIOS, key=lambda name: _off(name, width, height))
-
-
-def _off(ratio: str, width: int, height: int) -> float:
-    across, _, down = ratio.partition(":")
-    return abs(int(across) / int(down) * height / width - 1)
-
-
 def _check(request: ImageRequest, model: BflModelConfig) -> None:
     faults = [*_size_faults(request, model), *_picture_faults(request, model), *_range_faults(request, model)]
     tolerance, most = request.options.get("safety_tolerance"), MOST_TOLERANT[model.family]
@@ -111,12 +111,12 @@ def _size_faults(request: ImageRequest, model: BflModelConfig) -> list[str]:
     width, height, family = request.width, request.height, model.family
     asked = f"{width}×{height}"
     if family in SIDES:
-        if _off(ratio_of(width, height), width, height) > NEAR:
+        if ratio_near(RATIOS, width, height) is None:
             return [f"its aspect ratios are {', '.join(RATIOS)}, and {asked} is none of them"]
         if family == "flux-3" and request.image_size is not None:
             known = request.image_size in RESOLUTIONS
             return [] if known else [f"its sizes are {', '.join(RESOLUTIONS)}, not {request.image_size}"]
-        if all(abs((width * height) ** 0.5 / side - 1) > NEAR * 2 for side in SIDES[family]):
+        if all(abs((width * height) ** 0.5 / side - 1) > SIZE_NEAR for side in SIDES[family]):
             sides = ", ".join(map(str, SIDES[family]))
             return [f"its sizes have the pixels of a square of {sides}, not {asked}"]
         return []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from invokeai.app.services.image_providers.aspect_ratios import size_in
 from invokeai.app.services.image_providers.capabilities import (
     ExternalImageSize,
     ExternalModelCapabilities,
@@ -71,13 +72,6 @@ def price_of(model: BflModelConfig, request: ImageRequest) -> Decimal | None:
 
 def _megapixels(pixels: int) -> int:
     return -(-pixels // MEGAPIXEL)
-
-
-def size_in(ratio: str, side: int) -> tuple[int, int]:
-    """Width and height, in steps of 16, of a picture with the pixels of that square."""
-    across, _, down = ratio.partition(":")
-    width = round(side * (int(across) / int(down)) ** 0.5 / 16) * 16
-    return width, round(side * side / width / 16) * 16
 
 
 def _presets() -> list[ExternalResolutionPreset]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from invokeai.app.services.image_providers.generation import CostKind, ImageResult
+from invokeai.app.services.image_providers.generation import CostKind, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     ProviderAuthError,
@@ -72,6 +72,13 @@ async def test_cost_is_as_the_provider_can_tell_and_never_a_false_zero(bench: Cl
         assert result.cost.amount is None
     for estimate in estimates:
         assert estimate is None or (estimate.kind is CostKind.ESTIMATED and Decimal(estimate.amount or 0) > 0)
+
+
+def test_a_model_list_can_show_what_a_picture_would_cost() -> None:
+    for case in CASES:
+        for model in case.models():
+            cost = case.provider().estimate(ImageRequest(prompt=""), model)
+            assert cost is None or Decimal(cost.amount or -1) >= 0
 
 
 async def test_a_wrong_key_is_said_without_showing_it(bench: CloudBench, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.provider_errors import OutcomeUnknown, ProviderBadRequest, ProviderRefused
-from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench
+from invokeai.app.services.image_providers.receipts import CallKey
+from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, hole, scene
 from tests.app.services.image_providers.provider_cases.fal import CASE
 from tests.simulators.fal import FalSimulator
 
@@ -76,3 +78,92 @@ async def test_too_many_steps_are_said_and_not_sent(bench: CloudBench) -> None:
 async def test_begun_megapixels_are_counted(bench: CloudBench, side: int, amount: str) -> None:
     [estimate] = bench.manager.estimate(bench.request(width=side, height=side))
     assert estimate == Cost(amount, kind=CostKind.ESTIMATED)
+
+
+@pytest.mark.parametrize(
+    ("mode", "model_id", "references", "address", "files"),
+    [
+        ("img2img", "fal-ai/flux/dev", 0, "fal-ai/flux/dev/image-to-image", ["image_url"]),
+        ("inpaint", "fal-ai/flux/dev", 0, "fal-ai/flux-lora/inpainting", ["image_url", "mask_url"]),
+        ("inpaint", "fal-ai/z-image/turbo", 0, "fal-ai/z-image/turbo/inpaint", ["image_url", "mask_image_url"]),
+        ("txt2img", "fal-ai/flux-2", 2, "fal-ai/flux-2/edit", ["image_urls.0", "image_urls.1"]),
+        ("img2img", "fal-ai/flux-2", 1, "fal-ai/flux-2/edit", ["image_urls.0", "image_urls.1"]),
+        ("txt2img", "fal-ai/flux-pro/kontext", 0, "fal-ai/flux-pro/kontext/text-to-image", []),
+        ("txt2img", "fal-ai/flux-pro/kontext", 1, "fal-ai/flux-pro/kontext", ["image_url"]),
+        (
+            "img2img",
+            "fal-ai/flux-pro/kontext/max",
+            2,
+            "fal-ai/flux-pro/kontext/max/multi",
+            [f"image_urls.{n}" for n in range(3)],
+        ),
+    ],
+)
+async def test_each_mode_has_its_address(
+    bench: CloudBench, mode: Any, model_id: str, references: int, address: str, files: list[str]
+) -> None:
+    request = bench.request(mode, model_id, reference_images=(scene(300, 200),) * references)
+    [estimate] = bench.manager.estimate(request)
+    result = await bench.generate(request)
+    [job] = bench.simulator.ledger
+    assert job.request["address"] == address and job.request["files"] == files
+    assert estimate == result.cost == Cost(str(job.amount), kind=CostKind.ESTIMATED)
+    assert result.model_id == model_id
+
+
+async def test_the_mask_is_white_where_something_new_goes_and_as_large_as_the_picture(bench: CloudBench) -> None:
+    request = bench.request("inpaint", "fal-ai/flux-pro/v1/fill", width=512, height=384, init_image=scene(300, 300))
+    await bench.generate(request)
+    picture, mask = service_of(bench).files["image_url"], service_of(bench).files["mask_url"].convert("L")
+    assert picture.size == mask.size == (512, 384)
+    assert hole(512, 384).getpixel((170, 128)) == 0, "ours is black there"
+    assert (mask.getpixel((170, 128)), mask.getpixel((2, 2))) == (255, 0)
+
+
+async def test_what_fal_would_decide_is_said(bench: CloudBench) -> None:
+    for number, (model_id, options) in enumerate(
+        [
+            ("fal-ai/z-image/turbo", {}),
+            ("fal-ai/flux-2", {"enable_safety_checker": False, "acceleration": "high"}),
+            ("fal-ai/flux-pro/kontext", {}),
+            ("fal-ai/flux-pro/kontext", {"safety_tolerance": 5}),
+        ]
+    ):
+        await bench.generate(bench.request("txt2img", model_id, options=options), CallKey("session", str(number)))
+    z_image, flux_2, kontext, tolerant = [job.request for job in bench.simulator.ledger]
+    assert (z_image["enable_safety_checker"], z_image["acceleration"]) == (True, "none")
+    assert z_image["enable_prompt_expansion"] is False
+    assert (flux_2["enable_safety_checker"], flux_2["acceleration"]) == (False, "high")
+    assert (kontext["safety_tolerance"], kontext["enhance_prompt"]) == ("2", False)
+    assert tolerant["safety_tolerance"] == "5"
+
+
+async def test_a_strength_is_sent_where_there_is_one(bench: CloudBench) -> None:
+    for number, strength in enumerate((None, 0.3)):
+        request = bench.request("img2img", "fal-ai/flux/dev", strength=strength, steps=30)
+        await bench.generate(request, CallKey("session", str(number)))
+    assert [job.request["strength"] for job in bench.simulator.ledger] == [0.8, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("mode", "model_id", "changes", "words"),
+    [
+        ("txt2img", "fal-ai/flux/dev", {"strength": 0.5}, "no strength"),
+        ("img2img", "fal-ai/flux/dev", {"strength": 0.0}, "from 0.01"),
+        ("img2img", "fal-ai/flux/dev", {"steps": 5}, "from 10 to 50"),
+        ("inpaint", "fal-ai/flux-pro/v1/fill", {"steps": 20}, "no steps"),
+        ("txt2img", "fal-ai/flux-pro/kontext", {"width": 1000, "height": 900}, "aspect ratios"),
+        ("txt2img", "fal-ai/flux-pro/kontext", {"options": {"enable_safety_checker": False}}, "no enable_safety"),
+        ("txt2img", "fal-ai/flux-pro/kontext", {"options": {"safety_tolerance": 7}}, "one of 1, 2"),
+        ("txt2img", "fal-ai/flux/dev", {"options": {"safety_tolerance": 3}}, "no safety_tolerance"),
+        ("inpaint", "fal-ai/flux/dev", {"options": {"acceleration": "high"}}, "no acceleration"),
+        ("txt2img", "fal-ai/flux-2", {"width": 256}, "at least 512"),
+        ("img2img", "fal-ai/flux-2", {"reference_images": (scene(64, 64),) * 4}, "at most 4"),
+    ],
+)
+async def test_what_an_address_does_not_take_is_said_and_not_sent(
+    bench: CloudBench, mode: Any, model_id: str, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request(mode, model_id, **changes))
+    assert not bench.simulator.seen

@@ -1,28 +1,25 @@
-"""fal: FLUX and Z-Image through its queue. The queue's addresses are used as they come, the key only on fal's hosts.
+"""fal: FLUX, Z-Image and Juggernaut through its queue. Addresses are used as they come, the key on fal's hosts only.
 
-A run that failed is COMPLETED as well, so an answer is read before it is believed; fal repeats a runner's fault itself,
-so nothing is submitted twice. Source of the format: docs.fal.ai (queue, errors, prices per model), November 2026.
+What fal would decide by itself is said: its safety checker stays on and its tolerance in moderation is its own default
+(options change both), nothing is accelerated at the cost of quality, and no prompt is rewritten. A run that failed is
+COMPLETED as well, so an answer is read before it is believed; fal repeats a runner's fault itself, so nothing is
+submitted twice. Source of the format: docs.fal.ai (queue, errors, each model's llms.txt), November 2026.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invokeai.app.services.image_providers.capabilities import (
-    ExternalImageSize,
-    ExternalModelCapabilities,
-    ExternalModelPanelControl,
-    ExternalModelPanelSchema,
-)
+from invokeai.app.services.image_providers.aspect_ratios import ratio_near
+from invokeai.app.services.image_providers.fal_models import MODELS, RATIOS, FalEndpoint, FalModelConfig
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
-from invokeai.app.services.image_providers.http_provider import nothing_empty
-from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.http_provider import data_uri, nothing_empty
+from invokeai.app.services.image_providers.image_model import ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
+from invokeai.app.services.image_providers.masks import white_mask
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture, check_address
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
@@ -34,50 +31,15 @@ from invokeai.app.services.image_providers.provider_errors import (
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
+    from invokeai.app.services.image_providers.image_model import ImageModel
     from invokeai.app.services.image_providers.receipts import Receipt
 
-MEGAPIXEL = 1_000_000
 SEEDS = 2**31
 """The same seed of ours always becomes the same one of theirs."""
 REFUSED = "content_policy_violation"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FalModelConfig(ImageModel):
-    """`per_megapixel`: US dollars of November 2026, each picture's begun megapixels; `most_steps` as fal has it."""
-
-    per_megapixel: str
-    most_steps: int
-
-
-def _model(model_id: str, name: str, description: str, price: str, steps: int, *, guidance: bool) -> FalModelConfig:
-    return FalModelConfig(
-        model_id=model_id,
-        name=name,
-        description=description,
-        per_megapixel=price,
-        most_steps=steps,
-        min_side=256,
-        capabilities=ExternalModelCapabilities(
-            modes=["txt2img"],
-            supports_negative_prompt=False,
-            supports_seed=True,
-            supports_steps=True,
-            supports_guidance=guidance,
-            max_images_per_request=4,
-            max_image_size=ExternalImageSize(width=2048, height=2048),
-        ),
-        panel_schema=ExternalModelPanelSchema(
-            image=[ExternalModelPanelControl(name="dimensions"), ExternalModelPanelControl(name="seed")]
-        ),
-    )
-
-
-MODELS = (
-    _model("fal-ai/flux/schnell", "FLUX.1 Schnell (fal)", "Quick and cheap.", "0.003", 12, guidance=True),
-    _model("fal-ai/flux/dev", "FLUX.1 Dev (fal)", "Finer, with more steps.", "0.025", 50, guidance=True),
-    _model("fal-ai/z-image/turbo", "Z-Image Turbo (fal)", "Small and fast; photographs.", "0.005", 8, guidance=False),
-)
+TOLERANCE, MOST_TOLERANT = 2, 6
+LEAST_STRENGTH = 0.01
+ACCELERATIONS = ("none", "regular", "high")
 
 
 class FalImageService(JobImageProvider):
@@ -90,6 +52,7 @@ class FalImageService(JobImageProvider):
         models=MODELS,
         default_model="fal-ai/flux/schnell",
         priority=65,
+        options=frozenset({"enable_safety_checker", "safety_tolerance", "acceleration"}),
     )
     default_base_url = "https://queue.fal.run"
     api_hosts = ("fal.run",)
@@ -104,28 +67,34 @@ class FalImageService(JobImageProvider):
         return {"Authorization": f"Key {key}"}
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
-        """By the megapixels begun."""
+        """By picture, or by the megapixels begun, of the address that would do it."""
         assert isinstance(model, FalModelConfig)
-        return _cost(model, [(request.width, request.height)] * request.num_images)
+        return Cost(model.endpoint(request).cost(request), kind=CostKind.ESTIMATED)
 
     # --- the job ---------------------------------------------------------------------------------------------------
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
-        """The model's input, as the body itself."""
+        """The input of the address that does this, as the body itself."""
         assert isinstance(model, FalModelConfig)
-        if request.steps is not None and not 1 <= request.steps <= model.most_steps:
-            message = f"{model.name} cannot do this: its steps are from 1 to {model.most_steps}, not {request.steps}."
-            raise ProviderBadRequest(message, provider_id=self.info.provider_id)
+        end = model.endpoint(request)
+        _check(request, model, end)
         body = {
             "prompt": request.prompt,
-            "image_size": {"width": request.width, "height": request.height},
             "num_images": request.num_images,
             "seed": None if request.seed is None else request.seed % SEEDS,
             "num_inference_steps": request.steps,
             "guidance_scale": request.guidance,
             "output_format": "png",
+            **_size(request, end),
+            **_pictures(request, end),
+            **_switches(request, end),
         }
-        return HttpCall("POST", f"/{model.model_id}", json=nothing_empty(body))
+        return HttpCall("POST", f"/{end.path}", json=nothing_empty(body))
+
+    def noted(self, job: str, request: ImageRequest, model: ImageModel) -> str:
+        """With the price of the list: no answer tells which address did it."""
+        assert isinstance(model, FalModelConfig)
+        return json.dumps({**json.loads(job), "cost": model.endpoint(request).cost(request)})
 
     def job_of(self, answer: HttpAnswer) -> str:
         """JSON with the addresses: they leave out a part of the model's name, so nobody can make them up."""
@@ -175,15 +144,14 @@ class FalImageService(JobImageProvider):
         if isinstance(seed, int) and len(found) == 1:
             seed_of = seed
         pictures = [GeneratedImage(await self.fetch_picture(str(image["url"])), seed=seed_of) for image in good]
-        model = next((model for model in MODELS if model.model_id == receipt.model_id), None)
-        sizes = [(image.get("width"), image.get("height")) for image in found]
+        job = json.loads(receipt.provider_ref or "{}")
         blackened = len(found) - len(good)
         return ImageResult(
             images=tuple(pictures),
             provider_id=self.info.provider_id,
             model_id=receipt.model_id,
-            cost=_cost(model, sizes) if model else Cost(),
-            request_id=json.loads(receipt.provider_ref or "{}").get("request_id"),
+            cost=Cost(job["cost"], kind=CostKind.ESTIMATED) if job.get("cost") else Cost(),
+            request_id=job.get("request_id"),
             note=f"fal's safety checker blackened {blackened} of {len(found)} pictures." if blackened else None,
         )
 
@@ -232,9 +200,78 @@ def _values(answer: HttpAnswer) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _cost(model: FalModelConfig, sizes: list[tuple[Any, Any]]) -> Cost:
-    """By the megapixels begun of each picture; unknown where a size is."""
-    if not all(isinstance(side, int) and side > 0 for size in sizes for side in size):
-        return Cost()
-    begun = sum(-(-width * height // MEGAPIXEL) for width, height in sizes)
-    return Cost(str(Decimal(model.per_megapixel) * begun), kind=CostKind.ESTIMATED)
+def _size(request: ImageRequest, end: FalEndpoint) -> dict[str, Any]:
+    if end.size == "pixels":
+        return {"image_size": {"width": request.width, "height": request.height}}
+    return {"aspect_ratio": ratio_near(RATIOS, request.width, request.height)} if end.size == "ratio" else {}
+
+
+def _pictures(request: ImageRequest, end: FalEndpoint) -> dict[str, Any]:
+    """The pictures as data URIs; one that is changed, and its mask, have the size asked for."""
+    size = (request.width, request.height)
+    initial = request.init_image.convert("RGB").resize(size) if request.init_image is not None else None
+    given = [data_uri(picture) for picture in (initial, *request.reference_images) if picture is not None]
+    body: dict[str, Any] = {}
+    if given:
+        body[end.pictures] = given if end.pictures == "image_urls" else given[0]
+    if request.mask_image is not None:
+        body[end.mask] = data_uri(white_mask(request.mask_image, size))
+    if end.strength:
+        body["strength"] = end.strength if request.strength is None else request.strength
+    return body
+
+
+def _switches(request: ImageRequest, end: FalEndpoint) -> dict[str, Any]:
+    """What fal would decide by itself. Its degrees of tolerance are texts."""
+    switches = dict(end.fixed)
+    if end.tolerance:
+        switches["safety_tolerance"] = str(request.options.get("safety_tolerance", TOLERANCE))
+    else:
+        switches["enable_safety_checker"] = request.options.get("enable_safety_checker", True)
+    if end.accelerates:
+        switches["acceleration"] = request.options.get("acceleration", "none")
+    return switches
+
+
+def _check(request: ImageRequest, model: FalModelConfig, end: FalEndpoint) -> None:
+    faults = [*_range_faults(request, end), *_option_faults(request, end)]
+    if end.size == "ratio" and ratio_near(RATIOS, request.width, request.height) is None:
+        faults.append(f"its aspect ratios are {', '.join(RATIOS)}, not that of {request.width}×{request.height}")
+    most = model.capabilities.max_reference_images
+    if most and len(request.reference_images) + (request.init_image is not None) > most:
+        faults.append(f"it takes at most {most} pictures with the initial one")
+    if faults:
+        message = f"{model.name} cannot do this ({request.mode}): {'; '.join(faults)}."
+        raise ProviderBadRequest(message, provider_id="fal")
+
+
+def _range_faults(request: ImageRequest, end: FalEndpoint) -> list[str]:
+    faults = []
+    asked = (("steps", request.steps, end.steps), ("guidance", request.guidance, end.guidance))
+    for name, value, limits in asked:
+        if value is not None and limits is None:
+            faults.append(f"it takes no {name}")
+        elif value is not None and limits and not limits[0] <= value <= limits[1]:
+            faults.append(f"its {name} is from {limits[0]:g} to {limits[1]:g}, not {value:g}")
+    if request.strength is not None and not end.strength:
+        faults.append("it takes no strength")
+    elif request.strength is not None and request.strength < LEAST_STRENGTH:
+        faults.append(f"its strength is from {LEAST_STRENGTH:g} to 1")
+    return faults
+
+
+def _option_faults(request: ImageRequest, end: FalEndpoint) -> list[str]:
+    """Moderation is by degrees or by a checker, as the address has it; the other one is refused."""
+    able: dict[str, tuple[bool, Sequence[Any]]] = {
+        "enable_safety_checker": (not end.tolerance, (True, False)),
+        "safety_tolerance": (end.tolerance, range(1, MOST_TOLERANT + 1)),
+        "acceleration": (end.accelerates, ACCELERATIONS),
+    }
+    faults = []
+    for name, value in request.options.items():
+        takes, values = able[name]
+        if not takes:
+            faults.append(f"it has no {name}")
+        elif value not in values:
+            faults.append(f"its {name} is one of {', '.join(map(str, values))}, not {value!r}")
+    return faults
