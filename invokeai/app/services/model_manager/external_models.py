@@ -245,5 +245,6 @@ def _price(provider: ImageProvider, model: ImageModel) -> str:
     sizes, usual = model.capabilities.aspect_ratio_sizes, model.default_settings
     size = next(iter(sizes.values())) if sizes else None
     width, height = (size.width, size.height) if size else (usual.width or 1024, usual.height or 1024)
-    cost = provider.estimate(ImageRequest(prompt="", width=width, height=height), model)
+    usual_request = ImageRequest(prompt="", mode=model.capabilities.modes[0], width=width, height=height)
+    cost = provider.estimate(usual_request, model)
     return f"A picture of {width}×{height}: {cost_text(cost)}." if cost and cost.amount else "Price not known here."

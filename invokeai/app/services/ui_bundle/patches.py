@@ -52,6 +52,15 @@ PATCHES = (
         replacement=r"\1??`third_party_image_generation`\4",
     ),
     Patch(
+        name="canvas-size",
+        purpose="on the canvas a picture is asked for in the size of its box",
+        script=APP_SCRIPT,
+        pattern=r"(([\w$]+)\.width=([\w$]+)\.dimensions\.width,\2\.height=\3\.dimensions\.height)(,[\w$]+!==`txt2img`\)"
+        r"\{[\w$]+\(([\w$]+),`Canvas manager is required for img2img/inpaint`\);let [\w$]+=[\w$]+\(([\w$]+)\),"
+        r"\{rect:[\w$]+\}=([\w$]+)\(\6\))",
+        replacement=r"\1,\5&&({width:\2.width,height:\2.height}=\7(\6).rect)\4",
+    ),
+    Patch(
         name="provider-order",
         purpose="order of the provider cards",
         script=APP_SCRIPT,

@@ -10,6 +10,12 @@ SNIPPETS = {
         "'${e.provider_id}'`);let g={}",
         "q$=TABLE[e.provider_id]??`third_party_image_generation`;check(q$,",
     ),
+    "canvas-size": (
+        "if(n$.width=s.dimensions.width,n$.height=s.dimensions.height,m!==`txt2img`){"
+        "check(c,`Canvas manager is required for img2img/inpaint`);let x=grid(state),{rect:y}=box$(state),z=1}",
+        "if(n$.width=s.dimensions.width,n$.height=s.dimensions.height,"
+        "c&&({width:n$.width,height:n$.height}=box$(state).rect),m!==`txt2img`){check(c,",
+    ),
     "provider-order": (
         "var V=[`gemini`,`openai`,`seedream`,`alibabacloud`];",
         "var V=[" + ",".join(f"`{name}`" for name in PROVIDER_ORDER) + "];",
