@@ -1,9 +1,11 @@
 """Replicate's predictions of official models: a walk of statuses, refusals that are failures, limits told in words."""
 
 import base64
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 from aiohttp import web
+from PIL import Image
 from pydantic import Field
 
 from tests.simulators.simulator import Fault, Handler, Rejected, Simulator, Strict, opened
@@ -15,13 +17,20 @@ SIZES = {
 }  # fmt: skip
 
 
+Ratio = Literal["1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4", "21:9", "9:21"]
+Format = Literal["webp", "jpg", "png"]
+Multiple = Annotated[int, Field(ge=256, le=2048, multiple_of=32)]
+
+
 class Schnell(Strict):
     prompt: Annotated[str, Field(min_length=1)]
-    aspect_ratio: Literal["1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4", "21:9", "9:21"] = "1:1"
+    aspect_ratio: Ratio = "1:1"
     num_outputs: Annotated[int, Field(ge=1, le=4)] = 1
-    output_format: Literal["webp", "jpg", "png"] = "webp"
+    output_format: Format = "webp"
     seed: int | None = None
     num_inference_steps: Annotated[int, Field(ge=1, le=4)] = 4
+    go_fast: bool = True
+    disable_safety_checker: bool = False
 
 
 class Dev(Schnell):
@@ -31,7 +40,59 @@ class Dev(Schnell):
     prompt_strength: Annotated[float, Field(ge=0, le=1)] = 0.8
 
 
-INPUTS: dict[str, type[Schnell]] = {"flux-schnell": Schnell, "flux-dev": Dev}
+class Flux2Pro(Strict):
+    prompt: Annotated[str, Field(min_length=1)]
+    input_images: Annotated[tuple[str, ...], Field(max_length=8, strict=False)] = ()
+    aspect_ratio: Literal["custom"]
+    width: Multiple
+    height: Multiple
+    safety_tolerance: Annotated[int, Field(ge=1, le=5)] = 2
+    seed: int | None = None
+    output_format: Format = "webp"
+
+
+class Kontext(Strict):
+    prompt: Annotated[str, Field(min_length=1)]
+    input_image: str | None = None
+    aspect_ratio: Ratio | Literal["match_input_image"] = "match_input_image"
+    safety_tolerance: Annotated[int, Field(ge=0, le=6)] = 2
+    prompt_upsampling: bool = False
+    seed: int | None = None
+    output_format: Literal["jpg", "png"] = "png"
+
+
+class FillDev(Strict):
+    prompt: Annotated[str, Field(min_length=1)]
+    image: str
+    mask: str
+    num_outputs: Annotated[int, Field(ge=1, le=4)] = 1
+    num_inference_steps: Annotated[int, Field(ge=1, le=50)] = 28
+    guidance: Annotated[float, Field(ge=0, le=100)] = 30.0
+    megapixels: Literal["1", "0.25", "match_input"] = "1"
+    seed: int | None = None
+    output_format: Format = "webp"
+    disable_safety_checker: bool = False
+
+
+class FillPro(Strict):
+    prompt: Annotated[str, Field(min_length=1)]
+    image: str
+    mask: str
+    safety_tolerance: Annotated[int, Field(ge=1, le=6)] = 2
+    prompt_upsampling: bool = False
+    seed: int | None = None
+    output_format: Literal["jpg", "png"] = "jpg"
+
+
+INPUTS: dict[str, tuple[type[Strict], str]] = {
+    "flux-schnell": (Schnell, "0.003"),
+    "flux-dev": (Dev, "0.025"),
+    "flux-2-pro": (Flux2Pro, "0.015"),
+    "flux-kontext-pro": (Kontext, "0.04"),
+    "flux-kontext-max": (Kontext, "0.08"),
+    "flux-fill-dev": (FillDev, "0.04"),
+    "flux-fill-pro": (FillPro, "0.05"),
+}
 
 
 class Creation(Strict):
@@ -50,6 +111,8 @@ class ReplicateSimulator(Simulator):
         """Status and error that the next predictions end with."""
         self.asking_address: str | None = None
         """Given instead of the true address of a prediction."""
+        self.files: dict[str, Image.Image] = {}
+        """Pictures of the last request, by the member's name."""
 
     def paid_routes(self) -> dict[tuple[str, str], Handler]:
         return {("POST", "/v1/models/{owner}/{name}/predictions"): self.create}
@@ -77,28 +140,53 @@ class ReplicateSimulator(Simulator):
         return _problem(422, "Input validation failed", f"- {where}: {message}")
 
     async def create(self, request: web.Request) -> web.Response:
-        kind = INPUTS.get(request.match_info["name"])
-        if kind is None or request.match_info["owner"] != "black-forest-labs":
+        name = request.match_info["name"]
+        if name not in INPUTS or request.match_info["owner"] != "black-forest-labs":
             raise _problem(404, "Not found", "The requested resource could not be found.")
+        kind, price = INPUTS[name]
         if request.headers.get("Cancel-After") != "10m":
             raise self.invalid("Cancel-After", "a deadline is expected")
-        asked = self.checked((await self.body(request, Creation)).input, kind)
-        picture = getattr(asked, "image", None)
-        if picture is not None:
-            try:
-                opened(base64.b64decode(picture.partition(",")[2], validate=True))
-            except ValueError:
-                raise self.invalid("image", "not a picture") from None
+        values: dict[str, Any] = self.checked((await self.body(request, Creation)).input, kind).model_dump()
+        self.files = self._files(values)
+        if self.files and values.get("safety_tolerance", 0) > 2 and name.startswith("flux-kontext"):
+            raise self.invalid("safety_tolerance", "2 is the maximum allowed when input images are used")
+        width, height = self._size(values)
+        pixels = [width * height, *(file.width * file.height for file in self.files.values())]
+        begun = sum(-(-count // 1_000_000) for count in pixels)
+        number = values.get("num_outputs", 1)
+        amount = Decimal(price) * (number if name != "flux-2-pro" else 1 + begun)
         job_id = f"prediction{len(self.jobs)}"
-        self.bill(job_id, "0.003", asked.num_outputs, asked.model_dump())
-        width, height = SIZES[asked.aspect_ratio]
-        output = [
-            self.picture_url(f"{job_id}-{n}.png", self.picture(width, height, f"{asked.prompt} {job_id} {n}"))
-            for n in range(asked.num_outputs)
+        told = {key: value for key, value in values.items() if key not in ("input_images", *self.files)}
+        self.bill(job_id, amount, number, {**told, "model": name, "files": sorted(self.files)})
+        output: Any = [
+            self.picture_url(f"{job_id}-{n}.png", self.picture(width, height, f"{values['prompt']} {job_id} {n}"))
+            for n in range(number)
         ]
-        return self._job(*(self.ends or ("succeeded", None)), output)
+        if "num_outputs" not in values:
+            output = output[0]
+        status, error = self.ends or ("succeeded", None)
+        return self._job(status, error, output)
 
-    def _job(self, status: str, error: str | None, output: list[str]) -> web.Response:
+    def _files(self, values: dict[str, Any]) -> dict[str, Image.Image]:
+        """The pictures in the input; a mask has the size of its picture."""
+        texts = {name: values[name] for name in ("image", "mask", "input_image") if values.get(name)}
+        texts |= {f"input_images.{index}": text for index, text in enumerate(values.get("input_images", ()))}
+        files = {}
+        for name, text in texts.items():
+            try:
+                files[name] = opened(base64.b64decode(text.partition(",")[2], validate=True))
+            except ValueError:
+                raise self.invalid(name, "not a picture") from None
+        if "mask" in files and files["mask"].size != files["image"].size:
+            raise self.invalid("mask", "must have the same size as image")
+        return files
+
+    def _size(self, values: dict[str, Any]) -> tuple[int, int]:
+        if values.get("image"):
+            return self.files["image"].size
+        return SIZES.get(values["aspect_ratio"]) or (values.get("width", 1024), values.get("height", 1024))
+
+    def _job(self, status: str, error: str | None, output: Any) -> web.Response:
         job_id = f"prediction{len(self.jobs)}"
         address = self.asking_address or f"{self.base_url}/v1/predictions/{job_id}"
         job = {"id": job_id, "urls": {"get": address}, "logs": "", "metrics": {}}

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     ProviderBadRequest,
@@ -13,7 +15,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderUnavailable,
 )
 from invokeai.app.services.image_providers.receipts import CallKey
-from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench
+from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, hole, scene
 from tests.app.services.image_providers.provider_cases.replicate import CASE
 from tests.simulators.replicate import ReplicateSimulator
 from tests.simulators.simulator import Fault
@@ -72,3 +74,60 @@ async def test_a_size_is_a_ratio_and_a_seed_is_folded(bench: CloudBench, replica
 async def test_strength_goes_along_with_a_picture(bench: CloudBench, replicate: ReplicateSimulator) -> None:
     await bench.generate(bench.request("img2img", "black-forest-labs/flux-dev", strength=0.4))
     assert replicate.ledger[0].request["prompt_strength"] == 0.4
+
+
+async def test_the_mask_is_white_where_something_new_goes(bench: CloudBench, replicate: ReplicateSimulator) -> None:
+    model = "black-forest-labs/flux-fill-dev"
+    await bench.generate(bench.request("inpaint", model, width=512, height=384, init_image=scene(300, 300)))
+    mask = replicate.files["mask"].convert("L")
+    assert replicate.files["image"].size == mask.size == (512, 384)
+    assert hole(512, 384).getpixel((170, 128)) == 0, "ours is black there"
+    assert (mask.getpixel((170, 128)), mask.getpixel((2, 2))) == (255, 0)
+    assert replicate.ledger[0].request["megapixels"] == "match_input"
+
+
+async def test_what_a_model_would_decide_is_said(bench: CloudBench, replicate: ReplicateSimulator) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("flux-dev", {}),
+        ("flux-schnell", {"disable_safety_checker": True}),
+        ("flux-kontext-pro", {}),
+        ("flux-2-pro", {"safety_tolerance": 5}),
+    ]
+    for model, options in asked:
+        request = bench.request("txt2img", f"black-forest-labs/{model}", options=options)
+        await bench.generate(request, CallKey("session", model))
+    dev, schnell, kontext, tolerant = [job.request for job in replicate.ledger]
+    assert (dev["go_fast"], dev["disable_safety_checker"]) == (False, False)
+    assert schnell["disable_safety_checker"] is True
+    assert (kontext["safety_tolerance"], kontext["prompt_upsampling"]) == (2, False)
+    assert tolerant["safety_tolerance"] == 5 and tolerant["aspect_ratio"] == "custom"
+
+
+async def test_the_cost_is_the_lists_also_after_a_restart(bench: CloudBench, replicate: ReplicateSimulator) -> None:
+    pictures = (scene(1200, 900), scene(64, 64))
+    request = bench.request("txt2img", "black-forest-labs/flux-2-pro", width=1536, reference_images=pictures)
+    [estimate] = bench.manager.estimate(request)
+    await bench.generate(request)
+    bench.restart()
+    result = await bench.generate(request)
+    assert estimate == result.cost == Cost("0.090", kind=CostKind.ESTIMATED)  # the run, 2 MP made, 2 + 1 MP given
+    assert replicate.ledger[0].request["files"] == ["input_images.0", "input_images.1"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "model", "changes", "words"),
+    [
+        ("txt2img", "flux-2-pro", {"width": 1000}, "multiples of 32"),
+        ("img2img", "flux-2-pro", {"reference_images": (scene(64, 64),) * 8}, "at most 8"),
+        ("img2img", "flux-kontext-pro", {"options": {"safety_tolerance": 3}}, "from 1 to 2"),
+        ("txt2img", "flux-kontext-pro", {"options": {"disable_safety_checker": True}}, "no disable_safety"),
+        ("inpaint", "flux-fill-dev", {"width": 1024, "height": 1000}, "multiples of 32"),
+        ("inpaint", "flux-fill-pro", {"steps": 20}, "no steps"),
+    ],
+)
+async def test_what_a_model_cannot_do_is_said_and_not_sent(
+    bench: CloudBench, replicate: ReplicateSimulator, mode: Any, model: str, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request(mode, f"black-forest-labs/{model}", **changes))
+    assert not replicate.seen

@@ -1,27 +1,24 @@
 """Replicate: FLUX as predictions that are asked for. Each has a deadline on Replicate's own side.
 
-A refusal is a prediction that failed with words; one that was aborted never ran and costs nothing. Cost is told by
-nobody. Source of the format: replicate.com/docs (prediction lifecycle, rate limits), model schemas, November 2026.
+A refusal is a prediction that failed with words; one that was aborted never ran and costs nothing. No answer tells a
+cost, so it is the list's. The safety checker stays on and tolerance is the models' own default, said in every request;
+options change both. Source of the format: replicate.com/docs (prediction lifecycle, rate limits), model schemas,
+November 2026.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from invokeai.app.services.image_providers.capabilities import (
-    ExternalImageSize,
-    ExternalModelCapabilities,
-    ExternalModelPanelControl,
-    ExternalModelPanelSchema,
-)
-from invokeai.app.services.image_providers.generation import GeneratedImage, ImageResult
+from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.http_provider import data_uri, nothing_empty
-from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.image_model import ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
+from invokeai.app.services.image_providers.masks import white_mask
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     ProviderBadRequest,
@@ -30,9 +27,11 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from invokeai.app.services.image_providers.replicate_models import MODELS, SIZES, ReplicateModelConfig
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
+    from invokeai.app.services.image_providers.image_model import ImageModel
     from invokeai.app.services.image_providers.receipts import Receipt
 
 RUNNING = ("starting", "processing")
@@ -40,48 +39,8 @@ REFUSALS = ("nsfw", "safety", "sensitive", "moderation", "flagged")
 SEEDS = 2**31
 """The same seed of ours always becomes the same one of theirs."""
 DEADLINE = "10m"
-SIZES = {
-    "1:1": (1024, 1024), "16:9": (1344, 768), "9:16": (768, 1344), "3:2": (1216, 832), "2:3": (832, 1216),
-    "4:3": (1152, 896), "3:4": (896, 1152), "21:9": (1536, 640), "9:21": (640, 1536),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplicateModelConfig(ImageModel):
-    """A model that takes a ratio instead of a size; `most_steps` as its schema has it."""
-
-    most_steps: int
-
-
-def _model(model_id: str, name: str, description: str, steps: int, *, pictures: bool) -> ReplicateModelConfig:
-    return ReplicateModelConfig(
-        model_id=model_id,
-        name=name,
-        description=description,
-        most_steps=steps,
-        supports_strength=pictures,
-        capabilities=ExternalModelCapabilities(
-            modes=["txt2img", "img2img"] if pictures else ["txt2img"],
-            supports_negative_prompt=False,
-            supports_seed=True,
-            supports_steps=True,
-            supports_guidance=pictures,
-            max_images_per_request=4,
-            max_image_size=ExternalImageSize(width=1536, height=1536),
-            allowed_aspect_ratios=list(SIZES),
-            aspect_ratio_sizes={ratio: ExternalImageSize(width=w, height=h) for ratio, (w, h) in SIZES.items()},
-            input_image_required_for=["img2img"] if pictures else None,
-        ),
-        panel_schema=ExternalModelPanelSchema(
-            image=[ExternalModelPanelControl(name="dimensions"), ExternalModelPanelControl(name="seed")]
-        ),
-    )
-
-
-MODELS = (
-    _model("black-forest-labs/flux-schnell", "FLUX.1 Schnell (Replicate)", "Quick drafts.", 4, pictures=False),
-    _model("black-forest-labs/flux-dev", "FLUX.1 Dev (Replicate)", "Finer; also from a picture.", 50, pictures=True),
-)
+TOLERANT_OF_PICTURES = 2
+"""More is not allowed where pictures are given."""
 
 
 class ReplicateImageService(JobImageProvider):
@@ -90,10 +49,11 @@ class ReplicateImageService(JobImageProvider):
     info: ClassVar[ProviderInfo] = ProviderInfo(
         provider_id="replicate",
         display_name="Replicate",
-        description="FLUX as predictions with a deadline.",
+        description="FLUX as predictions with a deadline: drawing, edits, masks.",
         models=MODELS,
         default_model="black-forest-labs/flux-schnell",
         priority=75,
+        options=frozenset({"disable_safety_checker", "safety_tolerance"}),
     )
     default_base_url = "https://api.replicate.com"
     result_hosts = ("replicate.delivery",)
@@ -105,34 +65,45 @@ class ReplicateImageService(JobImageProvider):
             "or enter it in the model manager."
         )
 
+    def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
+        """By the list."""
+        assert isinstance(model, ReplicateModelConfig)
+        return Cost(model.cost(request), kind=CostKind.ESTIMATED)
+
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """A prediction of an official model, given up by Replicate itself after the deadline."""
         assert isinstance(model, ReplicateModelConfig)
         _check(request, model)
         values: dict[str, Any] = {
+            **model.fixed,
+            **request.options,
             "prompt": request.prompt,
-            "aspect_ratio": next(ratio for ratio, size in SIZES.items() if size == (request.width, request.height)),
-            "num_outputs": request.num_images,
+            "num_outputs": request.num_images if model.capabilities.max_images_per_request != 1 else None,
             "output_format": "png",
             "seed": None if request.seed is None else request.seed % SEEDS,
             "num_inference_steps": request.steps,
             "guidance": request.guidance,
+            **_size(request, model),
+            **_pictures(request, model),
         }
-        if request.init_image is not None:
-            values |= {"image": data_uri(request.init_image), "prompt_strength": request.strength}
         path = f"/v1/models/{model.model_id}/predictions"
         return HttpCall("POST", path, json={"input": nothing_empty(values)}, headers={"Cancel-After": DEADLINE})
 
     def job_of(self, answer: HttpAnswer) -> str:
-        """The address that Replicate names for asking."""
+        """JSON with the address that Replicate names for asking."""
         urls = _values(answer).get("urls")
         if not isinstance(urls, dict) or not isinstance(urls.get("get"), str):
             raise self.unknown("its answer names no prediction")
-        return str(urls["get"])
+        return json.dumps({"get": urls["get"]})
+
+    def noted(self, job: str, request: ImageRequest, model: ImageModel) -> str:
+        """With the price of the list, which depends on what was asked for."""
+        assert isinstance(model, ReplicateModelConfig)
+        return json.dumps({**json.loads(job), "cost": model.cost(request)})
 
     def question_for(self, job: str) -> HttpCall:
         """Ask at that address."""
-        return HttpCall("GET", job)
+        return HttpCall("GET", str(json.loads(job)["get"]))
 
     def is_done(self, answer: HttpAnswer) -> bool:
         """Whether the prediction succeeded; it may have ended otherwise."""
@@ -160,10 +131,12 @@ class ReplicateImageService(JobImageProvider):
         pictures = [await self.fetch_picture(address) for address in addresses if isinstance(address, str)]
         if not pictures:
             raise self.unknown("its answer has no picture in it")
+        price = json.loads(receipt.provider_ref or "{}").get("cost")
         return ImageResult(
             images=tuple(GeneratedImage(picture) for picture in pictures),
             provider_id="replicate",
             model_id=receipt.model_id,
+            cost=Cost(str(price), kind=CostKind.ESTIMATED) if price else Cost(),
             request_id=str(values.get("id") or "") or None,
         )
 
@@ -183,14 +156,55 @@ def _values(answer: HttpAnswer) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def _size(request: ImageRequest, model: ReplicateModelConfig) -> dict[str, Any]:
+    size = (request.width, request.height)
+    if model.size == "pixels":
+        return {"aspect_ratio": "custom", "width": size[0], "height": size[1]}
+    return (
+        {"aspect_ratio": next(name for name, known in SIZES.items() if known == size)} if model.size == "ratio" else {}
+    )
+
+
+def _pictures(request: ImageRequest, model: ReplicateModelConfig) -> dict[str, Any]:
+    """The pictures as data URIs; one that is changed, and its mask, have the size asked for."""
+    size = (request.width, request.height)
+    initial = request.init_image.convert("RGB").resize(size) if request.init_image is not None else None
+    given = [data_uri(picture) for picture in (initial, *request.reference_images) if picture is not None]
+    if not given:
+        return {}
+    values: dict[str, Any] = {model.pictures: given if model.pictures == "input_images" else given[0]}
+    if request.mask_image is not None:
+        return values | {"mask": data_uri(white_mask(request.mask_image, size))}
+    return values | ({"prompt_strength": request.strength} if model.supports_strength else {})
+
+
 def _check(request: ImageRequest, model: ReplicateModelConfig) -> None:
-    faults = []
-    if (request.width, request.height) not in SIZES.values():
-        sizes = ", ".join(f"{width}×{height}" for width, height in SIZES.values())
-        faults.append(f"its sizes are {sizes}, not {request.width}×{request.height}")
-    if request.steps is not None and not 1 <= request.steps <= model.most_steps:
-        faults.append(f"its steps are from 1 to {model.most_steps}")
-    if request.guidance is not None and not 0 <= request.guidance <= 10:
-        faults.append("its guidance is from 0 to 10")
+    faults = [*_size_faults(request, model), *_option_faults(request, model)]
+    for name, value, limits in (("steps", request.steps, model.steps), ("guidance", request.guidance, model.guidance)):
+        if value is not None and limits and not limits[0] <= value <= limits[1]:
+            faults.append(f"its {name} is from {limits[0]:g} to {limits[1]:g}, not {value:g}")
+    most = model.capabilities.max_reference_images
+    if most and len(request.reference_images) + (request.init_image is not None) > most:
+        faults.append(f"it takes at most {most} pictures with the initial one")
     if faults:
         raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="replicate")
+
+
+def _size_faults(request: ImageRequest, model: ReplicateModelConfig) -> list[str]:
+    width, height = request.width, request.height
+    if model.size == "ratio" and (width, height) not in SIZES.values():
+        sizes = ", ".join(f"{across}×{down}" for across, down in SIZES.values())
+        return [f"its sizes are {sizes}, not {width}×{height}"]
+    if width % model.step or height % model.step:
+        return [f"its sides are multiples of {model.step}, and {width}×{height} has another"]
+    return []
+
+
+def _option_faults(request: ImageRequest, model: ReplicateModelConfig) -> list[str]:
+    faults = [f"it has no {name}" for name in request.options if name not in model.fixed]
+    tolerance = request.options.get("safety_tolerance")
+    given = request.init_image is not None or bool(request.reference_images)
+    most = TOLERANT_OF_PICTURES if given and model.pictures == "input_image" else model.most_tolerant
+    if tolerance is not None and not (type(tolerance) is int and 1 <= tolerance <= most):
+        faults.append(f"its safety_tolerance is a whole number from 1 to {most}")
+    return faults

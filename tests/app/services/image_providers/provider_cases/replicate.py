@@ -6,6 +6,6 @@ from tests.simulators.replicate import ReplicateSimulator
 CASE = ProviderCase(
     provider=ReplicateImageService,
     simulator=ReplicateSimulator,
-    cost_kind=CostKind.UNKNOWN,
+    cost_kind=CostKind.ESTIMATED,
     serves_addresses=True,
 )
