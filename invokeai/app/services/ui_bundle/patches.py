@@ -61,6 +61,21 @@ PATCHES = (
         replacement=r"\1,\5&&({width:\2.width,height:\2.height}=\7(\6).rect)\4",
     ),
     Patch(
+        name="canvas-start",
+        purpose="a new canvas begins with the size that cloud models are made for",
+        script=INDEX_SCRIPT,
+        pattern=r"(bbox:\{rect:\{x:0,y:0,)width:512,height:512(\},aspectRatio:[\w$]+\([\w$]+\),scaleMethod:`auto`,"
+        r"scaledSize:\{)width:512,height:512(\},modelBase:)`sd-1`",
+        replacement=r"\1width:1024,height:1024\2width:1024,height:1024\3`sdxl`",
+    ),
+    Patch(
+        name="open-picker",
+        purpose="the list of models says whose each one is and what it costs",
+        script=INDEX_SCRIPT,
+        pattern=r"pickerCompactViewStates:\{\}",
+        replacement=r"pickerCompactViewStates:{'main-model':!1,'initial-state-main-model':!1}",
+    ),
+    Patch(
         name="provider-order",
         purpose="order of the provider cards",
         script=APP_SCRIPT,

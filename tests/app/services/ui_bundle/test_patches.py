@@ -16,6 +16,16 @@ SNIPPETS = {
         "if(n$.width=s.dimensions.width,n$.height=s.dimensions.height,"
         "c&&({width:n$.width,height:n$.height}=box$(state).rect),m!==`txt2img`){check(c,",
     ),
+    "canvas-start": (
+        "bbox:{rect:{x:0,y:0,width:512,height:512},aspectRatio:f$(g),scaleMethod:`auto`,"
+        "scaledSize:{width:512,height:512},modelBase:`sd-1`}",
+        "bbox:{rect:{x:0,y:0,width:1024,height:1024},aspectRatio:f$(g),scaleMethod:`auto`,"
+        "scaledSize:{width:1024,height:1024},modelBase:`sdxl`}",
+    ),
+    "open-picker": (
+        "shown:!0,pickerCompactViewStates:{}",
+        "pickerCompactViewStates:{'main-model':!1,'initial-state-main-model':!1}",
+    ),
     "provider-order": (
         "var V=[`gemini`,`openai`,`seedream`,`alibabacloud`];",
         "var V=[" + ",".join(f"`{name}`" for name in PROVIDER_ORDER) + "];",
