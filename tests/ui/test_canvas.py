@@ -13,12 +13,12 @@ from tests.ui.uploads import upload
 
 @pytest.fixture(autouse=True)
 def picture(ui_studio: StudioProcess) -> str:
-    """One picture of 512 x 512 and nothing else in the gallery."""
+    """One picture as large as a new canvas, and nothing else in the gallery."""
     with httpx.Client(base_url=f"{ui_studio.base_url}/api/v1") as api:
         items = api.get("/images/", params={"limit": 1000}).json()["items"]
         api.post("/images/delete", json={"image_names": [item["image_name"] for item in items]}).raise_for_status()
         api.put("/queue/default/clear").raise_for_status()
-        return upload(api, "base", (512, 512))
+        return upload(api, "base", (1024, 1024))
 
 
 @pytest.fixture
