@@ -89,7 +89,7 @@ def fill(server: StudioProcess) -> None:
     """60 pictures from the offline generator."""
     node = {"id": "n", "type": "third_party_image_generation", "width": 64, "height": 64}
     with httpx.Client(base_url=f"{server.base_url}/api", timeout=60) as http:
-        node["model"] = http.get("/v2/models/").json()["models"][0]
+        node["model"] = http.get("/v2/models/i/sketch-flow").json()
         prompts = [{"node_path": "n", "field_name": "prompt", "items": [f"a red sea {n}" for n in range(60)]}]
         batch = {"graph": {"id": "g", "nodes": {"n": node}, "edges": []}, "runs": 1, "data": [prompts]}
         http.post("/v1/queue/default/enqueue_batch", json={"batch": batch}).raise_for_status()

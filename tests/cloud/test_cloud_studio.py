@@ -51,7 +51,7 @@ class CloudStudio:
 
     def generate(self, count: int, first: int = 0) -> None:
         """Enqueue pictures; the same number is the same picture, which the node cache may hold."""
-        model = self.call("/api/v2/models/")["models"][0]
+        model = self.call("/api/v2/models/i/sketch-flow")
         node = {"id": "n", "type": "third_party_image_generation", "model": model, "width": 64, "height": 64}
         prompts = [
             {"node_path": "n", "field_name": "prompt", "items": [f"a red sea {n}" for n in range(first, first + count)]}

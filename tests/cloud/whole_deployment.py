@@ -43,7 +43,7 @@ class WholeDeployment:
     def generate(self, prompt: str) -> str:
         """Enqueue one picture as a program would; its batch."""
         with httpx.Client(base_url=f"{self.address}/api", headers=BEARER, timeout=PATIENCE_SECONDS) as http:
-            model = http.get("/v2/models/").json()["models"][0]
+            model = http.get("/v2/models/i/sketch-flow").json()
             size = {"width": 64, "height": 64}
             node = {"id": "n", "type": "third_party_image_generation", "model": model, "prompt": prompt, **size}
             batch = {"graph": {"id": "g", "nodes": {"n": node}, "edges": []}, "runs": 1}
