@@ -105,6 +105,17 @@ class GeminiSimulator(Simulator):
     def paid_routes(self) -> dict[tuple[str, str], Handler]:
         return {("POST", "/v1beta/models/{call}"): self.generate}
 
+    def free_routes(self) -> dict[tuple[str, str], Handler]:
+        return {("GET", "/v1beta/models"): self.models}
+
+    async def models(self, request: web.Request) -> web.Response:
+        if not 1 <= int(request.query.get("pageSize", "50")) <= 1000:
+            raise self.invalid("page_size", "1 to 1000 is expected")
+        names = [name for name in ("gemini-3.5-flash", *SERVED) if name not in self.gone]
+        methods = ["generateContent", "countTokens"]
+        listed = [{"name": f"models/{name}", "supportedGenerationMethods": methods} for name in names]
+        return web.json_response({"models": listed})
+
     def check_key(self, request: web.Request) -> None:
         if "key" in request.query or "Authorization" in request.headers:
             raise _error(400, "INVALID_ARGUMENT", "The key belongs into x-goog-api-key.")
@@ -146,7 +157,7 @@ class GeminiSimulator(Simulator):
 
     async def generate(self, request: web.Request) -> web.Response:
         model_id, _, verb = request.match_info["call"].partition(":")
-        if model_id not in SERVED or verb != "generateContent":
+        if model_id not in SERVED or model_id in self.gone or verb != "generateContent":
             raise _error(404, "NOT_FOUND", f"models/{model_id} is not found for API version v1beta.")
         served = SERVED[model_id]
         asked = await self.body(request, Generation)

@@ -100,7 +100,11 @@ class OpenAISimulator(Simulator):
         return _error(400, "invalid_request_error", "invalid_value", f"{where}: {message}", where)
 
     async def models(self, request: web.Request) -> web.Response:
-        data = [{"id": name, "object": "model", "created": 1, "owned_by": "system"} for name in MODELS]
+        data = [
+            {"id": name, "object": "model", "created": 1, "owned_by": "system"}
+            for name in ("gpt-5.5", *MODELS)
+            if name not in self.gone
+        ]
         return web.json_response({"object": "list", "data": data})
 
     async def generate(self, request: web.Request) -> web.Response:
@@ -137,7 +141,7 @@ class OpenAISimulator(Simulator):
     async def _answer(
         self, request: web.Request, asked: Generation, pictures_in: int, masked: bool = False
     ) -> web.StreamResponse:
-        if asked.model not in MODELS:
+        if asked.model not in MODELS or asked.model in self.gone:
             message = f"The model {asked.model} does not exist or you do not have access to it."
             raise _error(404, "invalid_request_error", "model_not_found", message)
         if asked.background == "transparent" and asked.output_format == "jpeg":

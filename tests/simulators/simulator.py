@@ -96,6 +96,8 @@ class Simulator:
         """Files that `picture_url` serves, by name."""
         self.picture_address: str | None = None
         """Given instead of the true address of a picture, to see whether a client follows it."""
+        self.gone: set[str] = set()
+        """Models that the service has retired, where it has a list of models."""
         self.picture_bytes: bytes | None = None
         """Given instead of a picture."""
         self.port = 0

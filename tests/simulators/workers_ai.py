@@ -122,6 +122,16 @@ class WorkersAiSimulator(Simulator):
             ("POST", "/v1/{account}/{gateway}/workers-ai/@cf/{model:.+}"): self.generate,
         }
 
+    def free_routes(self) -> dict[tuple[str, str], Handler]:
+        return {("GET", "/client/v4/accounts/{account}/ai/models/search"): self.models}
+
+    async def models(self, request: web.Request) -> web.Response:
+        if request.query.get("task") != "Text-to-Image":
+            raise self.invalid("task", "Text-to-Image is expected here")
+        names = [name for name in (*FORMS, *JSON) if name not in self.gone]
+        listed = [{"id": f"id-{n}", "name": f"@cf/{name}", "source": 1} for n, name in enumerate(names)]
+        return web.json_response({"success": True, "errors": [], "messages": [], "result": listed})
+
     def check_key(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "")
         if given != f"Bearer {self.key}":
@@ -141,6 +151,8 @@ class WorkersAiSimulator(Simulator):
         model_id = request.match_info["model"]
         if self.error:
             raise _error(*self.error)
+        if model_id in self.gone:
+            raise _error(400, 5007, f"No such model @cf/{model_id} or task")
         if model_id in FORMS:
             asked: Any = await self._form(request, FORMS[model_id])
         elif model_id in JSON:

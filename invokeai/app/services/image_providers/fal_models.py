@@ -176,7 +176,7 @@ MODELS = (
         several=_flux_2("fal-ai/flux-2/edit", inputs_cost=True, pictures="image_urls"),
     ),
     _model(
-        "fal-ai/z-image/turbo", "Z-Image Turbo (fal)", "Small and fast; photographs; also from a picture and under a mask.",
+        "fal-ai/z-image/turbo", "Z-Image Turbo (fal)", "Small and fast; also from a picture and under a mask.",
         words=_z_image("fal-ai/z-image/turbo", "0.005"),
         picture=_z_image("fal-ai/z-image/turbo/image-to-image", "0.005", strength=0.6, pictures="image_url"),
         masked=_z_image(  # its price is not told; that of the dearest address beside it
@@ -193,7 +193,7 @@ MODELS = (
         ),
     ),
     _model(
-        "rundiffusion-fal/juggernaut-flux/pro", "Juggernaut Pro FLUX (fal)", "Photographs and skin; also from a picture.",
+        "rundiffusion-fal/juggernaut-flux/pro", "Juggernaut Pro FLUX (fal)", "Photographs; also from a picture.",
         words=_flux("rundiffusion-fal/juggernaut-flux/pro", "0.055", (1, 50)),
         picture=_flux(
             "rundiffusion-fal/juggernaut-flux/pro/image-to-image", "0.055", (10, 50), strength=DEV_STRENGTH,

@@ -143,6 +143,7 @@ class ImageServiceManager(ModelRoutes):
     async def aclose(self) -> None:
         """Let paid calls come home, then close every provider."""
         await wait_for_paid_work(COME_HOME_SECONDS)
+        self.stop_asking()
         await asyncio.gather(*(provider.aclose() for provider in self.providers()))
 
     async def _first_that_works(

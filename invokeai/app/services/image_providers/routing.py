@@ -15,6 +15,8 @@ from invokeai.app.services.shared.errors import NotFound
 
 logger = logging.getLogger(__name__)
 
+ASK_AGAIN_SECONDS = 3600.0
+"""Models are retired while a server runs."""
 MODELS_NAMED = 12
 """How many models an error names."""
 
@@ -39,6 +41,7 @@ class ModelRoutes:
     def __init__(self, providers: Sequence[ImageProvider], default_model: str | None = None) -> None:
         self._providers = {p.info.provider_id: p for p in providers}
         self._default_model = default_model
+        self._asking: asyncio.Task[None] | None = None
         self.model_overrides: Callable[[str, str], ImageModel | None] | None = None
         """Models that users added or changed; set by the model records."""
 
@@ -58,13 +61,20 @@ class ModelRoutes:
             raise NotFound(f"There is no image provider {provider_id!r}. The providers are {known}.")
         return provider
 
-    def ask_for_models(self) -> None:
-        """Have every usable provider look for models that only its service knows, in the background."""
+    def ask_for_models(self, every: float = ASK_AGAIN_SECONDS) -> None:
+        """Have every usable provider look for the models that its service has, in the background, now and again."""
 
-        async def ask() -> None:
-            await asyncio.gather(*(p.refresh_models() for p in self._providers.values() if p.is_available()))
+        async def keep_asking() -> None:
+            while True:
+                await asyncio.gather(*(p.refresh_models() for p in self._providers.values() if p.is_available()))
+                await asyncio.sleep(every)
 
-        self._asking = asyncio.create_task(ask())
+        self._asking = asyncio.create_task(keep_asking())
+
+    def stop_asking(self) -> None:
+        """No more questions about models."""
+        if self._asking is not None:
+            self._asking.cancel()
 
     def available(self) -> Iterator[tuple[ImageProvider, ImageModel]]:
         """Every listed model that could be used now."""

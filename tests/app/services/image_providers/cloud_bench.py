@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from invokeai.app.services.image_providers.capabilities import GenerationMode
 from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.image_model import ImageModel
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
 from invokeai.app.services.shared.database.base import Row
@@ -65,12 +66,15 @@ class CloudBench:
             request = replace(request, prompt="")
         if mode != "txt2img":
             request = replace(request, init_image=scene(width, height))
-        elif mode in (self.manager.route(request.model).model.capabilities.input_image_required_for or ()):
+        elif any(mode in (m.capabilities.input_image_required_for or ()) for m in self._listed(model_id)):
             request = replace(request, reference_images=(scene(256, 256),))
         if mode == "inpaint":
             made = edges if model_id in self.case.outpaint_models else hole
             request = replace(request, mask_image=made(width, height))
         return replace(request, **changes)
+
+    def _listed(self, model_id: str) -> list[ImageModel]:
+        return [model for model in self.provider.models() if model.model_id == model_id]
 
     async def generate(self, request: ImageRequest | None = None, key: CallKey = KEY) -> ImageResult:
         """Make and pay."""

@@ -23,8 +23,9 @@ from invokeai.app.services.image_providers.gemini_models import (
 )
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
-from invokeai.app.services.image_providers.http_provider import HttpImageProvider, nothing_empty, png_bytes
+from invokeai.app.services.image_providers.http_provider import nothing_empty, png_bytes
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.model_list import ListingProvider, ids_in
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderAuthError,
     ProviderBadRequest,
@@ -49,7 +50,7 @@ OUTPUT_REFUSED = ("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"
 NOTHING_DRAWN = ("STOP", "NO_IMAGE")
 
 
-class GeminiImageService(HttpImageProvider):
+class GeminiImageService(ListingProvider):
     """`generateContent` of the Gemini API, with pictures inside its JSON."""
 
     info: ClassVar[ProviderInfo] = ProviderInfo(
@@ -62,6 +63,7 @@ class GeminiImageService(HttpImageProvider):
         options=frozenset({"temperature", "thinking_level"}),
     )
     default_base_url = "https://generativelanguage.googleapis.com"
+    list_path = "/models?pageSize=1000"
 
     def get_setup_instructions(self) -> str:
         """Where the key comes from and where it goes."""
@@ -80,8 +82,12 @@ class GeminiImageService(HttpImageProvider):
         return {"x-goog-api-key": key}
 
     def custom_model(self, model_id: str) -> ImageModel | None:
-        """Picture models that came after this list, and retired ones for whoever still serves them."""
-        return later_model(model_id)
+        """Picture models that came after this list, and retired ones, where they are still served."""
+        return later_model(model_id) if self.has(model_id) else None
+
+    def named_in(self, answer: Any) -> tuple[str, ...]:
+        """Every model of the API, whatever it makes."""
+        return tuple(name.removeprefix("models/") for name in ids_in(answer, "models", "name"))
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """By size class, thinking and pictures sent along; a price that is not known is not guessed."""
@@ -188,8 +194,7 @@ class GeminiImageService(HttpImageProvider):
         if status == 429:
             return _limit(message, details, answer.retry_after, words)
         if status == 404:
-            listed = ", ".join(model.model_id for model in MODELS)
-            return ProviderBadRequest(f"{message} Google may have retired the model; use one of {listed}.", **words)
+            return ProviderBadRequest(f"{message} {self.instead()}", **words)
         if status == 503 and code == "UNAVAILABLE":
             return ProviderUnavailable(f"{message} Nothing was made; try again later.", **words)
         return self.failure(HttpAnswer(status, answer.headers, answer.body), said, code)

@@ -20,15 +20,18 @@ from invokeai.app.services.image_providers.capabilities import (
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
 from invokeai.app.services.image_providers.http_answer import HttpCall
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.model_list import ListingProvider, ids_in
 from invokeai.app.services.image_providers.openai_stream import stream_reader, streamed
 from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider, picture_call
-from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
+from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest, ProviderError
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageResult
+    from invokeai.app.services.image_providers.http_answer import HttpAnswer
     from invokeai.app.services.image_providers.receipts import Receipt
 
 MILLION = Decimal(1_000_000)
+GONE = "model_not_found"
 MAX_PICTURES = 16
 MAX_PROMPT = 32_000
 MAX_DRAFTS = 3
@@ -102,7 +105,7 @@ MODELS = (
 )
 
 
-class OpenAIImageService(OpenAiWireProvider):
+class OpenAIImageService(OpenAiWireProvider, ListingProvider):
     """OpenAI's image API."""
 
     info: ClassVar[ProviderInfo] = ProviderInfo(
@@ -126,11 +129,15 @@ class OpenAIImageService(OpenAiWireProvider):
         return url if url.endswith("/v1") else f"{url}/v1"
 
     def custom_model(self, model_id: str) -> ImageModel | None:
-        """Image models that came after this list, and dated names of those in it."""
-        if not model_id.startswith("gpt-image-"):
+        """Image models that came after this list, and dated names of those in it, as long as OpenAI has them."""
+        if not model_id.startswith("gpt-image-") or not self.has(model_id):
             return None
         known = next((model for model in MODELS if model_id.startswith(f"{model.model_id}-")), MODELS[0])
         return replace(known, model_id=model_id, name=model_id)
+
+    def named_in(self, answer: Any) -> tuple[str, ...]:
+        """Every model of the key's project, whatever it makes."""
+        return ids_in(answer, "data", "id")
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """By quality and size; `auto` counts as high."""
@@ -178,6 +185,14 @@ class OpenAIImageService(OpenAiWireProvider):
             **{name: value for name, value in request.options.items() if value and name != "input_fidelity"},
         }
         return picture_call(values, request)
+
+    def failure_of(self, answer: HttpAnswer) -> ProviderError:
+        """As the wire's; a model that is gone is told with those there are."""
+        error = super().failure_of(answer)
+        if error.provider_code != GONE:
+            return error
+        words = {"provider_code": GONE, "request_id": error.request_id}
+        return ProviderBadRequest(f"{error} {self.instead()}", provider_id="openai", **words)
 
     def cost_of(self, answer: Mapping[str, Any], model_id: str) -> Cost:
         """From the tokens reported; unknown where they are missing or the model's price is."""

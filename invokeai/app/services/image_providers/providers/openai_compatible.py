@@ -6,8 +6,6 @@ Pictures are fetched from the server's own address or from hosts that the settin
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,19 +16,16 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalModelPanelControl,
     ExternalModelPanelSchema,
 )
-from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpCall, NotSent
+from invokeai.app.services.image_providers.http_answer import HttpCall
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.model_list import ListingProvider
 from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider, picture_call
 from invokeai.app.services.image_providers.picture_addresses import same_origin
-from invokeai.app.services.image_providers.provider_errors import ProviderError
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
     from invokeai.app.services.image_providers.receipts import Receipt
 
-logger = logging.getLogger(__name__)
-
-LIST_SECONDS = 5.0
 MOST_LISTED = 200
 CAPABILITIES = ExternalModelCapabilities(
     modes=["txt2img", "img2img", "inpaint"],
@@ -46,7 +41,7 @@ PANEL = ExternalModelPanelSchema(
 )
 
 
-class OpenAiCompatibleImageService(OpenAiWireProvider):
+class OpenAiCompatibleImageService(OpenAiWireProvider, ListingProvider):
     """A server of the user's choice."""
 
     info: ClassVar[ProviderInfo] = ProviderInfo(
@@ -59,11 +54,6 @@ class OpenAiCompatibleImageService(OpenAiWireProvider):
         needs_key=False,
     )
     default_base_url = ""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._told: tuple[str, tuple[str, ...]] = ("", ())
-        """The base URL that was asked, and the models it named."""
 
     def get_unavailability_reason(self) -> str | None:
         """The address is missing."""
@@ -88,9 +78,11 @@ class OpenAiCompatibleImageService(OpenAiWireProvider):
 
     def models(self) -> Sequence[ImageModel]:
         """Those of the settings; without any, those that the server named."""
-        known = self._credentials()
-        address, named = self._told
-        return [_model(name) for name in known.models or (named if address == known.base_url else ())]
+        return [_model(name) for name in self._credentials().models or self.listed()]
+
+    def named_in(self, answer: Any) -> tuple[str, ...]:
+        """Those that make pictures, where the server says what makes them."""
+        return picture_models(answer)
 
     def default_model(self) -> str:
         """The first."""
@@ -103,16 +95,8 @@ class OpenAiCompatibleImageService(OpenAiWireProvider):
     async def refresh_models(self) -> None:
         """Ask `GET /models`, where the settings name none."""
         known = self._credentials()
-        if not known.base_url or known.models:
-            return
-        started = time.monotonic()
-        try:
-            answer = await self.send(HttpCall("GET", "/models"), read_seconds=LIST_SECONDS)
-        except (NotSent, AnswerLost, ProviderError) as error:
-            logger.info("%s named no models: %s", self.info.display_name, error)
-            return
-        self._told = (known.base_url, picture_models(answer.json()))
-        logger.info("The server named %d models in %.1f s", len(self._told[1]), time.monotonic() - started)
+        if known.base_url and not known.models:
+            await super().refresh_models()
 
     # --- one picture -----------------------------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
-from invokeai.app.services.image_providers.http_provider import HttpImageProvider, base64_png, nothing_empty, png_bytes
+from invokeai.app.services.image_providers.http_provider import base64_png, nothing_empty, png_bytes
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.model_list import ListingProvider, ids_in
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture, check_picture
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 
 ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
 API_HOST, GATEWAY_HOST = "api.cloudflare.com", "gateway.ai.cloudflare.com"
+GONE = "5007"
 DAY_IS_OVER, BUSY, TOO_LATE, NOT_SAFE = ("3036", "4006"), ("3040",), ("3007", "3008"), ("3030",)
 REMEDIES = {
-    "5007": "Cloudflare may have retired the model; use another one.",
     "5016": "Accept the model's terms on its page in Cloudflare's dashboard, then try again.",
     "5018": "This account may not use the model; use another one.",
     "3023": "This account may not use the model; use another one.",
@@ -48,7 +49,7 @@ REMEDIES = {
 }
 
 
-class WorkersAiImageService(HttpImageProvider):
+class WorkersAiImageService(ListingProvider):
     """`POST …/accounts/{account}/ai/run/@cf/{model}`, or a gateway in front of it."""
 
     info: ClassVar[ProviderInfo] = ProviderInfo(
@@ -60,6 +61,7 @@ class WorkersAiImageService(HttpImageProvider):
         priority=50,
     )
     default_base_url = f"https://{API_HOST}"
+    list_path = "/ai/models/search?task=Text-to-Image&per_page=100"
 
     def get_setup_instructions(self) -> str:
         """Where token and account id come from and where they go."""
@@ -88,6 +90,10 @@ class WorkersAiImageService(HttpImageProvider):
         if url is None:
             raise ProviderUnavailable(self._no_account(), provider_id=self.info.provider_id)
         return url
+
+    def named_in(self, answer: Any) -> tuple[str, ...]:
+        """Names without the `@cf/` of models on Cloudflare's own machines. A gateway has no list."""
+        return tuple(name.removeprefix("@cf/") for name in ids_in(answer, "result", "name"))
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """By tiles and steps. The models in beta are free, which is the list's price of the day and no promise."""
@@ -167,6 +173,8 @@ class WorkersAiImageService(HttpImageProvider):
             return ProviderRateLimited(message, retry_after=answer.retry_after, **words)
         if code in TOO_LATE:
             return OutcomeUnknown(f"{message} It may have been billed.", **words)
+        if code == GONE:
+            return ProviderBadRequest(f"{message} {self.instead()}", **words)
         if code in REMEDIES:
             return ProviderBadRequest(f"{message} {REMEDIES[code]}", **words)
         return self.failure(answer, said, code, answer.headers.get("cf-ray"))

@@ -1,0 +1,84 @@
+"""Services that tell for nothing which models they have, so that a retired one is not found instead of sent and failed.
+
+A list is believed for the address that gave it, and only if it names a model that is known here: another server may
+stand behind the address. Without a list everything is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpCall, NotSent
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.image_model import ImageModel
+from invokeai.app.services.image_providers.provider_errors import ProviderError
+
+logger = logging.getLogger(__name__)
+
+LIST_SECONDS = 5.0
+MODELS_NAMED = 12
+"""How many models an error names."""
+
+
+class ListingProvider(HttpImageProvider):
+    """A provider behind HTTP with a free list of its models."""
+
+    list_path: ClassVar[str] = "/models"
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._told: tuple[str | None, tuple[str, ...]] = (None, ())
+        """The base URL that was set when the list came, and the ids in it."""
+
+    @abstractmethod
+    def named_in(self, answer: Any) -> tuple[str, ...]:
+        """The ids in the JSON of a list, as `ImageModel.model_id` has them; empty where it is none."""
+
+    def listed(self) -> tuple[str, ...]:
+        """The ids that the address in force named; empty: it was not asked, or did not tell."""
+        address, named = self._told
+        return named if address == self._credentials().base_url else ()
+
+    def has(self, model_id: str) -> bool:
+        """False only where the service's own list leaves the model out."""
+        named = self.listed()
+        return model_id in named or not any(model.model_id in named for model in self.info.models)
+
+    def models(self) -> Sequence[ImageModel]:
+        """Those that the service still has."""
+        return [model for model in self.info.models if self.has(model.model_id)]
+
+    def default_model(self) -> str:
+        """The usual one, or the first that is left."""
+        usual = self.info.default_model
+        return usual if self.has(usual) else self.models()[0].model_id
+
+    async def refresh_models(self) -> None:
+        """Ask for the list, once and not for long; one that does not come leaves the last one in force."""
+        address = self._credentials().base_url
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                answer = await self.send(HttpCall("GET", self.list_path), read_seconds=LIST_SECONDS)
+        except (NotSent, AnswerLost, ProviderError, TimeoutError) as error:
+            logger.info("%s named no models: %s", self.info.display_name, error or "too slow")
+            return
+        named = self.named_in(answer.json()) if answer.status == 200 else ()
+        if named:
+            self._told = (address, named)
+        logger.info("%s named %d models", self.info.display_name, len(named))
+
+    def instead(self) -> str:
+        """A sentence on a model that is gone, with those there are."""
+        names = ", ".join(model.model_id for model in self.models()[:MODELS_NAMED])
+        return f"{self.info.display_name} may have retired the model; use one of {names}."
+
+
+def ids_in(answer: Any, members: str, name: str) -> tuple[str, ...]:
+    """The texts named `name` in a list of objects that is the answer's member `members`."""
+    items = answer.get(members) if isinstance(answer, dict) else None
+    found = items if isinstance(items, list) else []
+    return tuple(item[name] for item in found if isinstance(item, dict) and isinstance(item.get(name), str))
