@@ -9,7 +9,7 @@ from invokeai.app.services.image_providers.capabilities import (
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider, base64_png, data_uri, nothing_empty
-from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.image_model import ImageModel, PictureWork, ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
 from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider
 from invokeai.app.services.image_providers.provider import ImageProvider, ProviderCredentials
@@ -45,6 +45,7 @@ __all__ = [
     "OpenAiWireProvider",
     "OutcomeUnknown",
     "PaidPictureLate",
+    "PictureWork",
     "ProviderAuthError",
     "ProviderBadRequest",
     "ProviderCredentials",

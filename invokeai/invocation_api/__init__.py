@@ -69,6 +69,7 @@ from invokeai.app.invocations.primitive_outputs import (
 )
 from invokeai.app.services.image_providers.generation import ImageRequest, cost_text
 from invokeai.app.services.image_providers.paid_work import see_through
+from invokeai.app.services.image_providers.picture_requests import request_on
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.receipts import CallKey
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
@@ -182,5 +183,6 @@ __all__ = [
     "invocation",
     "invocation_output",
     "make_pictures",
+    "request_on",
     "see_through",
 ]

@@ -28,6 +28,7 @@ CORE_MODULES: tuple[str, ...] = (
     "strings",
     "tensor_masks",
     "third_party_image_generation",
+    "third_party_picture_work",
     "tile_layout",
     "tile_merge",
     "video",

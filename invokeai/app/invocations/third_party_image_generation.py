@@ -53,11 +53,33 @@ def _mask_field(ui_hidden: bool = True) -> Any:
     return InputField(default=None, description="Black is made anew, white is kept.", ui_hidden=ui_hidden)
 
 
-class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
-    """What all generation nodes share."""
+class ThirdPartyNode(BaseInvocation, WithMetadata, WithBoard):
+    """What every node shares that has pictures made by a provider."""
 
     provider_id: ClassVar[str | None] = None
     """The provider whose models the node takes; None takes any."""
+
+    async def _make(self, context: AsyncInvocationContext, request: ImageRequest) -> list[Any]:
+        """The stored pictures' records; each is stored as soon as it is there, paid ones also after a cancel."""
+        key = CallKey(context.session_id, context.node_id, user_id=context.scope.item.user_id)
+        given = self.metadata.root if self.metadata else {}
+        manager = context.services.image_generation
+        saved: list[Any] = []
+        async for picture in make_pictures(manager, request, key, metadata=given, provider_id=self.provider_id):
+            paid = manager.get_provider(picture.result.provider_id).info.is_paid
+            context.util.signal_progress(f"Saving image ({cost_text(picture.result.cost)})" if paid else "Saving image")
+            saved.append(await context.images.save(picture.image, metadata=picture.metadata, although_canceled=paid))
+        return saved
+
+
+def model_name(model: ModelIdentifierField) -> str:
+    """What the providers know the model by."""
+    return model.hash if model.hash.startswith("external:") else model.key
+
+
+class ImageGenerationNode(ThirdPartyNode):
+    """What all generation nodes share."""
+
     option_names: ClassVar[tuple[str, ...]] = ()
     """Inputs that go to the provider as options, where they are set."""
 
@@ -75,19 +97,8 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
 
     async def invoke(self, context: AsyncInvocationContext) -> ImageCollectionOutput:
         """Make the pictures and store each one as soon as it is there; what is paid for, also after a cancel."""
-        return await see_through(self._make(context, await self._request(context)))
-
-    async def _make(self, context: AsyncInvocationContext, request: ImageRequest) -> ImageCollectionOutput:
-        key = CallKey(context.session_id, context.node_id, user_id=context.scope.item.user_id)
-        given = self.metadata.root if self.metadata else {}
-        manager = context.services.image_generation
-        saved: list[ImageField] = []
-        async for picture in make_pictures(manager, request, key, metadata=given, provider_id=self.provider_id):
-            paid = manager.get_provider(picture.result.provider_id).info.is_paid
-            context.util.signal_progress(f"Saving image ({cost_text(picture.result.cost)})" if paid else "Saving image")
-            dto = await context.images.save(picture.image, metadata=picture.metadata, although_canceled=paid)
-            saved.append(ImageField(image_name=dto.image_name))
-        return ImageCollectionOutput(collection=saved)
+        saved = await see_through(self._make(context, await self._request(context)))
+        return ImageCollectionOutput(collection=[ImageField(image_name=dto.image_name) for dto in saved])
 
     async def _request(self, context: AsyncInvocationContext) -> ImageRequest:
         async def load(field: ImageField | None) -> "Image | None":
@@ -101,7 +112,7 @@ class ImageGenerationNode(BaseInvocation, WithMetadata, WithBoard):
         size = (self.width, self.height)
         return ImageRequest(
             prompt=self.prompt,
-            model=self.model.hash if self.model.hash.startswith("external:") else self.model.key,
+            model=model_name(self.model),
             mode=self.mode,
             seed=self.seed,
             num_images=self.num_images,

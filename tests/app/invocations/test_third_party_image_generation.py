@@ -16,6 +16,7 @@ from invokeai.app.services.image_providers.image_service_manager import ImageSer
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.providers.sketch import SketchImageService
 from invokeai.app.services.image_providers.receipts import ReceiptStore
+from invokeai.app.services.image_providers.spend_caps import SpendCaps
 from invokeai.app.services.session_processor.session_processor import SessionProcessor
 from invokeai.app.services.shared.errors import NotFound
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
@@ -37,7 +38,8 @@ class Gallery:
         name = members["image_name"]
         self.pictures[name] = Image.open(io.BytesIO(image)) if isinstance(image, bytes) else image
         self.members[name] = members
-        return SimpleNamespace(image_name=name)
+        width, height = self.pictures[name].size
+        return SimpleNamespace(image_name=name, width=width, height=height)
 
     async def get_pil(self, name: str) -> Image.Image:
         if name not in self.pictures:
@@ -51,12 +53,15 @@ class Gallery:
 class GenerationStudio(QueueStudio):
     """The queue with providers and a gallery."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, max_concurrent_sessions=4)
+    paid_provider: type[PaidImageService] = PaidImageService
+
+    def __init__(self, root: Path, **settings: Any) -> None:
+        super().__init__(root, max_concurrent_sessions=4, **settings)
         self.gallery, self.slow = Gallery(), SlowImageService()
-        self.paid = PaidImageService(lambda: ProviderCredentials(api_key="k"))
+        self.paid = self.paid_provider(lambda: ProviderCredentials(api_key="k"))
         providers = [self.paid, self.slow, SketchImageService()]
-        self.generation = ImageServiceManager(providers, ReceiptStore(self.database, DiskObjects(root)))
+        caps = SpendCaps(self.config, self.database, {})
+        self.generation = ImageServiceManager(providers, ReceiptStore(self.database, DiskObjects(root), caps))
         services: Any = SimpleNamespace(
             config=self.config,
             database=self.database,
@@ -66,9 +71,13 @@ class GenerationStudio(QueueStudio):
         )
         self.processor = SessionProcessor(services, self.queue, self.events)
 
-    async def run(self, node: dict[str, Any], **prompt_and_metadata: Any) -> dict[str, Any]:
+    async def run(self, node: dict[str, Any]) -> dict[str, Any]:
         """Run one generation node to its end; the item."""
-        enqueued = await self.enqueue(ui_batch(node))
+        return await self.run_batch(ui_batch(node))
+
+    async def run_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Run a batch of one item to its end; the item."""
+        enqueued = await self.enqueue(batch)
         await self.processor.start()
         (item_id,) = enqueued["item_ids"]
         await self.wait_for(lambda: any(end["item_id"] == item_id for end in self.ends()))

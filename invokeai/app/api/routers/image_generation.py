@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from invokeai.app.api.api_tokens import TokenDep
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
-from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities, GenerationMode
+from invokeai.app.services.image_providers.capabilities import GENERATION_MODES, ExternalModelCapabilities, ImageMode
 from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, total_cost
+from invokeai.app.services.image_providers.picture_requests import sized
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable
 from invokeai.app.services.services import Services
-from invokeai.app.services.shared.errors import NotFound
+from invokeai.app.services.shared.errors import InvalidInput, NotFound
 
 image_generation_router = APIRouter(tags=["image_generation"], dependencies=[TokenDep])
 
@@ -56,13 +57,16 @@ class CostInfo(_Wire):
 
 
 class GenerateImagesRequest(_Wire):
-    """What to generate. Pictures are named as in the gallery."""
+    """What to generate, or what to do with `init_image`: upscale it by `scale`, or remove its background.
+
+    Pictures are named as in the gallery. Width and height are for generating alone.
+    """
 
     model_config = ConfigDict(defer_build=False, extra="forbid")
 
-    prompt: str
+    prompt: str = ""
     model: str | None = None
-    mode: GenerationMode = "txt2img"
+    mode: ImageMode = "txt2img"
     negative_prompt: str | None = None
     seed: int | None = None
     num_images: int = Field(default=1, ge=1, le=MAX_IMAGES)
@@ -72,6 +76,7 @@ class GenerateImagesRequest(_Wire):
     steps: int | None = Field(default=None, ge=1)
     guidance: float | None = Field(default=None, ge=0)
     strength: float | None = Field(default=None, ge=0, le=1)
+    scale: float | None = Field(default=None, gt=0, le=16)
     init_image: str | None = None
     mask_image: str | None = None
     reference_images: list[str] = Field(default_factory=list, max_length=32)
@@ -279,7 +284,7 @@ async def estimate_images(services: ServicesDep, body: GenerateImagesRequest) ->
     """What the same request to `/images/generate` would cost; checked as far, and nothing is sent."""
     request = await _request(services, body)
     calls = services.image_generation.estimate(request)
-    route = services.image_generation.route(request.model)
+    route = services.image_generation.route(request.model, request.mode)
     return ImageEstimate(
         provider=route.provider.info.provider_id,
         model=route.model.model_id,
@@ -312,16 +317,21 @@ async def generate_image(services: ServicesDep, user: CurrentUserDep, body: Gene
 
 async def _request(services: Services, body: GenerateImagesRequest) -> ImageRequest:
     values = body.model_dump(exclude={"board_id", "init_image", "mask_image", "reference_images", "fallback"})
+    if body.mode in GENERATION_MODES and "prompt" not in body.model_fields_set:
+        raise InvalidInput("A prompt is needed to generate.")
+    if body.mode not in GENERATION_MODES and {"width", "height"} & body.model_fields_set:
+        raise InvalidInput(f"{body.mode} takes no width or height: they follow from init_image and scale.")
     names = [body.init_image, body.mask_image, *body.reference_images]
     loaded = await asyncio.gather(*(services.images.get_pil(name) for name in names if name))
     pictures = dict(zip((name for name in names if name), loaded, strict=True))
-    return ImageRequest(
+    request = ImageRequest(
         **values,
         init_image=pictures.get(body.init_image or ""),
         mask_image=pictures.get(body.mask_image or ""),
         reference_images=tuple(pictures[name] for name in body.reference_images if name),
         fallback=tuple(body.fallback),
     )
+    return sized(services.image_generation, request)
 
 
 def _cost(cost: Cost) -> CostInfo:

@@ -180,7 +180,7 @@ async def list_model_records(
         model
         for model in services.model_manager.get_models()
         if (not base_models or BaseModelType.External in base_models)
-        and model_type in (None, ModelType.ExternalImageGenerator)
+        and model_type in (None, model.type)
         and model_name in (None, model.name)
         and model_format in (None, model.format)
     ]
@@ -192,9 +192,12 @@ def _ordered(
 ) -> list[ExternalApiModelConfig]:
     members = {ModelOrder.Name: "name", ModelOrder.Path: "path"}
     falling = direction is Direction.Descending
-    if order_by not in members:  # by the other members cloud models are equal; the providers' order stays
-        return models[::-1] if falling else models
-    return sorted(models, key=lambda model: str(getattr(model, members[order_by])).lower(), reverse=falling)
+    if order_by in members:
+        models = sorted(models, key=lambda model: str(getattr(model, members[order_by])).lower(), reverse=falling)
+    elif falling:  # by the other members cloud models are equal; the providers' order stays
+        models = models[::-1]
+    # the UI takes the first of a kind where nothing is chosen: to upscale, one that upscales
+    return sorted(models, key=lambda model: "remove_background" in model.capabilities.modes)
 
 
 @model_manager_router.get("/missing", operation_id="list_missing_models")
@@ -208,9 +211,10 @@ async def get_model_records_by_attrs(
     services: ServicesDep, name: str, type: ModelType, base: BaseModelType
 ) -> AnyModelConfig:
     """The record with this name, type and base."""
-    if type is not ModelType.ExternalImageGenerator or base is not BaseModelType.External:
+    found = services.model_manager.find(name=name)
+    if type != found.type or base is not BaseModelType.External:
         raise NotFound("No model fits.")
-    return services.model_manager.find(name=name)
+    return found
 
 
 @model_manager_router.get("/get_by_hash", operation_id="get_model_records_by_hash")

@@ -3,11 +3,15 @@
 These models are both the providers' own statement and the wire format, so a capability is written down once.
 """
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 GenerationMode: TypeAlias = Literal["txt2img", "img2img", "inpaint"]
+GENERATION_MODES: frozenset[str] = frozenset(get_args(GenerationMode))
+PictureMode: TypeAlias = Literal["upscale", "remove_background"]
+ImageMode: TypeAlias = Literal[GenerationMode, PictureMode]
+"""Generation, or work on one given picture, which the UI has no word for."""
 MaskFormat: TypeAlias = Literal["alpha", "binary", "none"]
 PanelControlName: TypeAlias = Literal["reference_images", "dimensions", "seed"]
 
@@ -36,7 +40,7 @@ class ExternalResolutionPreset(_Closed):
 class ExternalModelCapabilities(_Closed):
     """What a model accepts. A request is checked against it before anything is sent."""
 
-    modes: list[GenerationMode] = ["txt2img"]
+    modes: list[ImageMode] = ["txt2img"]
     supports_reference_images: bool = False
     supports_negative_prompt: bool = True
     supports_seed: bool = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
-from invokeai.app.services.image_providers.image_model import model_hash, model_key
+from invokeai.app.services.image_providers.image_model import GENERATOR_TYPE, model_hash, model_key
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager, Route
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.receipts import CallKey
@@ -79,16 +79,17 @@ def recall_metadata(request: ImageRequest, route: Route) -> dict[str, Any]:
         "height": request.height,
         "steps": request.steps,
         "strength": request.strength,
-        "model": model_metadata(provider_id, model.model_id, model.name),
+        "upscale_scale": request.scale,
+        "model": model_metadata(provider_id, model.model_id, model.name, model.record_type),
     }
 
 
-def model_metadata(provider_id: str, model_id: str, name: str) -> dict[str, str]:
+def model_metadata(provider_id: str, model_id: str, name: str, record_type: str = GENERATOR_TYPE) -> dict[str, str]:
     """The model as metadata names it."""
     return {
         "key": model_key(provider_id, model_id),
         "hash": model_hash(provider_id, model_id),
         "name": name,
         "base": "external",
-        "type": "external_image_generator",
+        "type": record_type,
     }

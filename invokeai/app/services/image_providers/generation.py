@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from invokeai.app.services.image_providers.capabilities import GenerationMode
+    from invokeai.app.services.image_providers.capabilities import ImageMode
 
 ProgressListener = Callable[[str, float | None, "Image | None"], None]
 """Called on the event loop with a message, the share done (0..1 or None) and a small preview (or None)."""
@@ -66,11 +66,15 @@ class ImageRequest:
     or None for the default. The mask lies over the initial image; black (0) is where new content goes. `call_id` is the
     same when the same work is done again, and unique otherwise. `fallback` names models that may be used instead when
     the one before could not be reached and certainly cost nothing; empty: none.
+
+    `upscale` and `remove_background` work on `init_image`; `scale` is how much larger each side becomes, and width and
+    height are what `PictureWork.result_size` makes of them (`request_on` sees to that). There `strength` is how much a
+    model may invent.
     """
 
     prompt: str
     model: str | None = None
-    mode: GenerationMode = "txt2img"
+    mode: ImageMode = "txt2img"
     negative_prompt: str | None = None
     seed: int | None = None
     num_images: int = 1
@@ -80,6 +84,7 @@ class ImageRequest:
     steps: int | None = None
     guidance: float | None = None
     strength: float | None = None
+    scale: float | None = None
     init_image: Image | None = None
     mask_image: Image | None = None
     reference_images: tuple[Image, ...] = ()

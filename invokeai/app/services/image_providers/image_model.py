@@ -5,14 +5,20 @@ A provider with settings of its own (scheduler, price table) subclasses `ImageMo
 
 import re
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from invokeai.app.services.image_providers.capabilities import (
+    GENERATION_MODES,
     ExternalApiModelDefaultSettings,
     ExternalModelCapabilities,
     ExternalModelPanelSchema,
 )
 
 DEFAULT_SETTINGS = ExternalApiModelDefaultSettings(width=1024, height=1024, num_images=1)
+RecordType: TypeAlias = Literal["external_image_generator", "spandrel_image_to_image"]
+GENERATOR_TYPE: RecordType = "external_image_generator"
+PICTURE_WORK_TYPE: RecordType = "spandrel_image_to_image"
+"""The web UI's word for models that make one picture of another: upscalers and the like."""
 
 
 def model_key(provider_id: str, model_id: str) -> str:
@@ -31,10 +37,40 @@ def model_hash(provider_id: str, model_id: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PictureWork:
+    """What a model takes that works on one given picture: upscales it, or removes its background.
+
+    `scales` may be asked for, and with `any_scale` all between the first and the last. Where none is asked for it
+    enlarges by `usual_scale`, or to about `usual_pixels`. Sides and pixels are the given picture's, `most_made` the
+    pixels of the result. `words`: whether it takes a prompt.
+    """
+
+    scales: tuple[float, ...] = ()
+    any_scale: bool = False
+    usual_scale: float = 1
+    usual_pixels: int | None = None
+    min_side: int = 1
+    max_side: int | None = None
+    min_pixels: int = 1
+    max_pixels: int | None = None
+    most_made: int | None = None
+    words: Literal["none", "optional", "required"] = "none"
+
+    def result_size(self, size: tuple[int, int], scale: float | None = None) -> tuple[int, int]:
+        """Width and height of what becomes of a picture of `size`; about so where the model itself chooses."""
+        if scale is None and self.usual_pixels is not None:
+            factor = (self.usual_pixels / (size[0] * size[1])) ** 0.5
+        else:
+            factor = self.usual_scale if scale is None else scale
+        return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageModel:
     """A model of a provider. Sizes are pixels, `timeout_seconds` is for one call.
 
     `price_per_image` is decimal text in US dollars, for providers whose price is so simple; None: not known or not so.
+    `work` says what it takes in the modes that work on one given picture; None where it has no such mode.
     """
 
     model_id: str
@@ -48,6 +84,12 @@ class ImageModel:
     timeout_seconds: float = 600
     price_per_image: str | None = None
     tags: tuple[str, ...] = ()
+    work: PictureWork | None = None
+
+    @property
+    def record_type(self) -> RecordType:
+        """The type of its record: models that generate nothing are kept out of the UI's generation panels."""
+        return GENERATOR_TYPE if GENERATION_MODES & set(self.capabilities.modes) else PICTURE_WORK_TYPE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ class ImageServiceManager(ModelRoutes):
         Raises:
             NotFound, ProviderError: as `generate` before it sends.
         """
-        route = self.route(request.model)
+        route = self.route(request.model, request.mode)
         calls = [route.provider.completed(call) for call in self.split(request)]
         for call in calls:
             check_request(route.provider.info, route.model, call)
@@ -96,7 +96,7 @@ class ImageServiceManager(ModelRoutes):
             ProviderError: how it ended otherwise; `OutcomeUnknown` is the only one that may have cost money.
         """
         if not request.fallback:
-            return await self._generate(self.route(request.model), request, key)
+            return await self._generate(self.route(request.model, request.mode), request, key)
         names = [request.model, *request.fallback]
         # a call has a receipt for each model it may use: one that has left is followed up, whatever else is possible
         keys = [
@@ -114,7 +114,7 @@ class ImageServiceManager(ModelRoutes):
             NotFound, ProviderError: as `route_of` for the model asked for.
         """
         try:
-            return self.route_of(request.model, provider_id)
+            return self.route_of(request.model, provider_id, request.mode)
         except ProviderUnavailable:
             for name in request.fallback:
                 with suppress(ProviderError, NotFound):
@@ -152,7 +152,7 @@ class ImageServiceManager(ModelRoutes):
         first: ProviderError | None = None
         for name, key in choices:
             try:
-                result = await self._generate(self.route(name), request, key)
+                result = await self._generate(self.route(name, request.mode), request, key)
             except COST_NOTHING as error:
                 first = first or error
                 logger.info("%s failed at no cost: %s", name, error)

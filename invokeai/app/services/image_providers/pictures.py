@@ -1,6 +1,7 @@
 """From a request to pictures ready for the gallery, with the metadata that says how they were made and what they cost.
 
-An inpainted picture has the initial image's size, and what the mask keeps is the initial image, pixel by pixel.
+An inpainted picture has the initial image's size, and what the mask keeps is the initial image, pixel by pixel. A
+picture without its background is RGBA.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ def picture_metadata(
         **result_metadata(result, image),
         "external_model_asked": result.asked or _asked_if_other(route, result),
         "image_size": request.image_size,
+        "upscale_scale": request.scale,
         **{f"{result.provider_id}_{name}": value for name, value in request.options.items()},
     }
     return {name: value for name, value in (*given.items(), *facts.items()) if value is not None}
@@ -106,9 +108,19 @@ def _asked_if_other(route: Route, result: ImageResult) -> str | None:
 
 
 async def _finished(request: ImageRequest, image: GeneratedImage) -> Image | bytes:
+    if request.mode == "remove_background":
+        return await asyncio.to_thread(_with_alpha, image.image)
     if request.mode != "inpaint" or request.init_image is None or request.mask_image is None:
         return image.image
     return await asyncio.to_thread(_keep_masked, image.image, request.init_image, request.mask_image)
+
+
+def _with_alpha(made: Image | bytes) -> Image | bytes:
+    """As it came where it has alpha, a channel of its own; else converted (a palette's transparency becomes alpha)."""
+    from PIL import Image as Pillow
+
+    picture = Pillow.open(io.BytesIO(made)) if isinstance(made, bytes) else made
+    return made if picture.mode == "RGBA" else picture.convert("RGBA")
 
 
 def _keep_masked(made: Image | bytes, initial: Image, mask: Image) -> Image:

@@ -264,6 +264,7 @@ def request_facts(request: ImageRequest) -> dict[str, Any]:
         "seed": request.seed,
         "steps": request.steps,
         "strength": request.strength,
+        "upscale_scale": request.scale,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -274,6 +275,7 @@ def request_digest(request: ImageRequest) -> str:
     words = (
         request.model, request.mode, request.prompt, request.negative_prompt, request.seed, request.num_images,
         request.width, request.height, request.image_size, request.steps, request.guidance, request.strength,
+        request.scale,
         sorted(request.options.items()), [(p.size, p.mode) for p in pictures],
     )  # fmt: skip
     return hashlib.sha256(repr(words).encode()).hexdigest()

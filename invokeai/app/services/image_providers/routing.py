@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from invokeai.app.services.image_providers.capabilities import GENERATION_MODES, ImageMode
 from invokeai.app.services.image_providers.image_model import ImageModel, model_key
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest, ProviderUnavailable
@@ -90,16 +91,21 @@ class ModelRoutes:
         listed = next((m for m in provider.models() if m.model_id == model_id), None)
         return listed or provider.custom_model(model_id)
 
-    def route(self, model: str | None = None) -> Route:
+    def route(self, model: str | None = None, mode: ImageMode = "txt2img") -> Route:
         """The provider and model for `model` (forms: see ImageRequest). Deterministic.
+
+        Without a model `mode` decides: to generate, the default model; to work on a picture, the first model that can.
 
         Raises:
             NotFound: nobody has that model; the message lists those there are, the closest first.
             ProviderBadRequest: several providers have a model of that name.
             ProviderUnavailable: its provider cannot be used now, or none can; the message says what to set.
         """
-        name = model or self._default_model
-        route = self._named(name) if name else self._first_available()
+        if mode in GENERATION_MODES:
+            name = model or self._default_model
+            route = self._named(name) if name else self._first_available()
+        else:
+            route = self._named(model) if model else self._first_able(mode)
         reason = route.provider.get_unavailability_reason()
         if reason:
             error = ProviderUnavailable(
@@ -109,13 +115,13 @@ class ModelRoutes:
             raise error
         return route
 
-    def route_of(self, model: str | None, provider_id: str | None = None) -> Route:
+    def route_of(self, model: str | None, provider_id: str | None = None, mode: ImageMode = "txt2img") -> Route:
         """The route, which must lead to `provider_id` where one is given.
 
         Raises:
             ProviderBadRequest: the model is another provider's; else as `route`.
         """
-        route = self.route(model)
+        route = self.route(model, mode)
         found = route.provider.info
         if provider_id is not None and found.provider_id != provider_id:
             raise ProviderBadRequest(
@@ -175,6 +181,13 @@ class ModelRoutes:
                 note = f"No model was named; {provider.info.display_name} made it with {model.name}."
                 return Route(provider, model, note)
         raise ProviderUnavailable("No image provider is available on this server. " + self._what_to_set())
+
+    def _first_able(self, mode: ImageMode) -> Route:
+        for provider, model in self.available():
+            if mode in model.capabilities.modes:
+                note = f"No model was named; {provider.info.display_name} made it with {model.name}."
+                return Route(provider, model, note)
+        raise ProviderUnavailable(f"No model of this server can {mode.replace('_', ' ')} now. " + self._what_to_set())
 
     def _what_to_set(self) -> str:
         ways = [

@@ -227,6 +227,7 @@ class ExternalModels:
             name=model.name,
             description=f"{model.description} {_price(provider, model)}".strip(),
             source=source,
+            type=model.record_type,
             cover_image=f"api/v2/models/i/{key}/image?{cover}" if cover else None,
             provider_id=provider_id,
             provider_model_id=model.model_id,

@@ -55,7 +55,7 @@ class ExternalApiModelConfig(_Lazy):
     source_url: str | None = None
     cover_image: str | None = None
     base: Literal["external"] = "external"
-    type: Literal["external_image_generator"] = "external_image_generator"
+    type: Literal["external_image_generator", "spandrel_image_to_image"] = "external_image_generator"
     format: Literal["external_api"] = "external_api"
     provider_id: str
     provider_model_id: str

@@ -90,11 +90,18 @@ PATCHES = (
         replacement=r"(\1.type===`main`||\1.type===`external_image_generator`)\2",
     ),
     Patch(
+        name="generators",
+        purpose="an external model that generates nothing, as an upscaler, is no choice to generate with",
+        script=INDEX_SCRIPT,
+        pattern=r"([\w$]+)=([\w$]+)=>!!\2&&\2\.format===`external_api`",
+        replacement=r"\1=\2=>!!\2&&\2.type===`external_image_generator`",
+    ),
+    Patch(
         name="keep-model",
         purpose="a selected external model survives a fetch of the model list",
         script=INDEX_SCRIPT,
         pattern=r"(\.params\.model,[\w$]+=[\w$]+\.filter\()([\w$]+)(\)\.sort\(([\w$]+)=>\4\.base===`sdxl`\?-1:1\))",
-        replacement=r"\1$m=>\2($m)||$m.format===`external_api`\3",
+        replacement=r"\1$m=>\2($m)||$m.type===`external_image_generator`\3",
     ),
     Patch(
         name="no-eval",

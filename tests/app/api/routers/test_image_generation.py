@@ -145,7 +145,10 @@ async def test_without_a_known_cost_there_is_no_amount(api: LibraryApi) -> None:
 
 async def test_models_health_and_the_reason_of_what_is_missing(api: LibraryApi) -> None:
     ids = [model["id"] for model in (await api.json("GET", "/images/models"))["models"]]
-    assert ids == ["slow/plain", "sketch/flow", "sketch/symmetry", "sketch/mono"]
+    assert ids == [
+        "slow/plain",
+        *(f"sketch/{model}" for model in ("flow", "symmetry", "mono", "lanczos", "edge-colour")),
+    ]
     grouped = await api.json("GET", "/image-models")
     assert (grouped["current_provider"], grouped["current_model"]) == ("slow", "plain")
     assert grouped["providers"][0]["reason"] == "No API key is set for Paid."
@@ -154,3 +157,36 @@ async def test_models_health_and_the_reason_of_what_is_missing(api: LibraryApi) 
     assert health["status"] == "ok"
     counts = {row["provider"]: (row["available"], row["requests"], row["images"]) for row in health["providers"]}
     assert counts == {"paid": (False, 0, 0), "slow": (True, 0, 0), "sketch": (True, 1, 1)}
+
+
+async def test_a_picture_is_upscaled_and_freed_of_its_background_with_one_request(api: LibraryApi) -> None:
+    api.services.images.pictures["fox.png"] = scene(40)
+    body = {"mode": "upscale", "init_image": "fox.png", "scale": 2.5}
+    estimate = await api.json("POST", "/images/estimate", json=body)
+    assert (estimate["provider"], estimate["model"], estimate["total"]["amount"]) == ("sketch", "lanczos", "0")
+    answer = await api.json("POST", "/images/generate", json=body)
+    assert answer["model"] == "lanczos" and "No model was named" in answer["note"]
+    free = await api.json("POST", "/images/generate", json={"mode": "remove_background", "init_image": "fox.png"})
+    assert free["model"] == "edge-colour"
+    pictures = [api.services.images.pictures[image["image_name"]] for image in (*answer["images"], *free["images"])]
+    assert [(picture.size, picture.mode) for picture in pictures] == [((100, 100), "RGB"), ((40, 40), "RGBA")]
+    recalled = api.services.images.metadata()[0]
+    assert (recalled["generation_mode"], recalled["upscale_scale"]) == ("upscale", 2.5)
+    assert recalled["model"]["type"] == "spandrel_image_to_image"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"mode": "upscale", "init_image": "fox.png", "width": 80}, "upscale takes no width or height"),
+        ({"mode": "upscale", "model": "sketch/lanczos"}, "upscale needs an initial image"),
+        ({"mode": "upscale", "model": "sketch/lanczos", "init_image": "fox.png", "mask_image": "fox.png"}, "no mask"),
+        ({"mode": "upscale", "init_image": "fox.png", "model": "sketch/flow"}, "not upscale"),
+        ({"mode": "txt2img"}, "A prompt is needed"),
+    ],
+)  # fmt: skip
+async def test_work_on_a_picture_that_cannot_be_done_is_refused(
+    api: LibraryApi, body: dict[str, Any], words: str
+) -> None:
+    api.services.images.pictures["fox.png"] = scene(40)
+    assert words in str(await api.refusal("POST", "/images/generate", 422, json=body))

@@ -45,6 +45,8 @@ def models_of(studio: SimpleNamespace) -> DummyModelManagerService:
     return DummyModelManagerService(external, ModelRelationships(studio.database), studio.events)
 
 
+GENERATORS = "?model_type=external_image_generator"
+
 SERVICES: dict[str, Any] = {
     "provider_credentials": lambda studio: ProviderCredentialsStore(studio.config),
     "image_generation": generation_of,
@@ -85,14 +87,30 @@ async def test_the_list_has_every_member_that_the_ui_reads(api: LibraryApi) -> N
 
 
 async def test_filters_and_order_of_the_list(api: LibraryApi) -> None:
-    assert await keys(api, "?direction=ASC&order_by=name") == ["sketch-flow", "sketch-mono", "sketch-symmetry"]
-    assert await keys(api, "?direction=DESC&order_by=name") == ["sketch-symmetry", "sketch-mono", "sketch-flow"]
+    assert await keys(api, f"{GENERATORS}&order_by=name&direction=ASC") == [
+        "sketch-flow",
+        "sketch-mono",
+        "sketch-symmetry",
+    ]
+    assert await keys(api, f"{GENERATORS}&order_by=name&direction=DESC") == [
+        "sketch-symmetry",
+        "sketch-mono",
+        "sketch-flow",
+    ]
     assert await keys(api, "?model_type=main") == await keys(api, "?base_models=flux") == []
     assert await keys(
         api, "?base_models=flux&base_models=external&model_type=external_image_generator&model_name=Sketch+Mono"
     ) == ["sketch-mono"]
     assert await keys(api, "missing") == []
     await api.json("GET", f"{MODELS}/?order_by=nonsense", 422)
+
+
+async def test_models_that_work_on_a_picture_are_no_generators_and_upscalers_come_first(api: LibraryApi) -> None:
+    workers = await keys(api, "?model_type=spandrel_image_to_image")
+    assert workers == ["sketch-lanczos", "sketch-edge-colour"]
+    assert not set(workers) & set(await keys(api, "?model_type=external_image_generator"))
+    attributes = "name=Sketch+Lanczos+Upscale&type=spandrel_image_to_image&base=external"
+    assert (await api.json("GET", f"{MODELS}/get_by_attrs?{attributes}"))["key"] == "sketch-lanczos"
 
 
 async def test_a_model_is_found_by_key_hash_and_attributes(api: LibraryApi) -> None:
@@ -137,12 +155,12 @@ async def test_impossible_changes_are_refused_and_change_nothing(api: LibraryApi
 
 async def test_a_deleted_model_is_gone_until_it_is_installed_again(api: LibraryApi) -> None:
     assert await api.json("DELETE", f"{MODELS}/i/sketch-mono", 204) is None
-    assert await keys(api) == ["sketch-flow", "sketch-symmetry"]
+    assert await keys(api, GENERATORS) == ["sketch-flow", "sketch-symmetry"]
     await api.json("DELETE", f"{MODELS}/i/sketch-mono", 404)
     done = await api.json("POST", f"{MODELS}/i/bulk_delete", json={"keys": ["sketch-flow", "gone", "sketch-flow"]})
     assert done == {"deleted": ["sketch-flow"], "failed": [{"key": "gone", "error": "There is no model 'gone'."}]}
     await api.json("POST", f"{MODELS}/install?source=external%3A%2F%2Fsketch%2Fmono&inplace=true", 201, json={})
-    assert await keys(api) == ["sketch-mono", "sketch-symmetry"]
+    assert await keys(api, GENERATORS) == ["sketch-mono", "sketch-symmetry"]
 
 
 async def test_installing_a_model_that_the_provider_does_not_list(api: LibraryApi) -> None:

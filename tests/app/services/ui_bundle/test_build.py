@@ -45,7 +45,8 @@ def test_all_four_patches_are_in_the_scripts(bundle: Path) -> None:
     assert text.count(".provider_id]??`third_party_image_generation`;") == 1
     assert text.count("=[`runware`,`gemini`,`parasail`,`openai`") == 1
     assert text.count(".type===`external_image_generator`)?(") == 1
-    assert text.count("||$m.format===`external_api`).sort(") == 1
+    assert text.count("||$m.type===`external_image_generator`).sort(") == 1
+    assert text.count("&&e.type===`external_image_generator`,") == 1 and "format===`external_api`" not in text
 
 
 def test_the_manifest_tells_the_truth(bundle: Path) -> None:

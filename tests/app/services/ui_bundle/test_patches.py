@@ -34,9 +34,13 @@ SNIPPETS = {
         "then(e=>{e.type===`main`?(d(f(e)),log()):warn()})",
         "(e.type===`main`||e.type===`external_image_generator`)?(d(f(e)),log()):warn()",
     ),
+    "generators": (
+        "q=e=>e.type===`siglip`,YE=e=>!!e&&e.format===`external_api`,H=1",
+        "YE=e=>!!e&&e.type===`external_image_generator`,H=1",
+    ),
     "keep-model": (
         "let i=t.params.model,a=e.filter($M).sort(x=>x.base===`sdxl`?-1:1),o=a[0]",
-        "e.filter($m=>$M($m)||$m.format===`external_api`).sort(x=>x.base===`sdxl`?-1:1)",
+        "e.filter($m=>$M($m)||$m.type===`external_image_generator`).sort(x=>x.base===`sdxl`?-1:1)",
     ),
     "no-eval": ("allowed=()=>{try{return Function(``),!0}catch{return!1}}", "allowed=()=>{return!1}"),
 }

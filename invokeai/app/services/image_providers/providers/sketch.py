@@ -28,6 +28,8 @@ from invokeai.app.services.image_providers.generation import (
 )
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
 from invokeai.app.services.image_providers.provider import ImageProvider
+from invokeai.app.services.image_providers.sketch_work import MODELS as WORK_MODELS
+from invokeai.app.services.image_providers.sketch_work import worked_on
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,6 +84,7 @@ class SketchImageService(ImageProvider):
             _model("flow", "Sketch Flow", "flowing silk and glass."),
             _model("symmetry", "Sketch Symmetry", "rosettes with five- to twelvefold symmetry."),
             _model("mono", "Sketch Mono", "ink contours on paper."),
+            *WORK_MODELS,
         ),
         default_model="flow",
         priority=1000,
@@ -100,17 +103,26 @@ class SketchImageService(ImageProvider):
         return FREE
 
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
-        """The patterns, one after another, in a worker thread. Being cancelled stops the thread within milliseconds."""
+        """The patterns, one after another, in a worker thread. Being cancelled stops the thread within milliseconds.
+
+        Work on a given picture is one step of seconds at most; being cancelled ends the waiting for it.
+        """
+        if model.work is not None and request.init_image is not None:
+            picture = await asyncio.to_thread(worked_on, request.init_image, request)
+            return self._result(model, (GeneratedImage(picture),), "offline, no AI")
         first = request.seed if request.seed is not None else _chosen_seed(request)
         images = []
         for index in range(request.num_images):
             images.append(await self._one(request, model, first + index, index))
+        return self._result(model, tuple(images), "offline pattern sketch")
+
+    def _result(self, model: ImageModel, images: tuple[GeneratedImage, ...], note: str) -> ImageResult:
         return ImageResult(
-            images=tuple(images),
+            images=images,
             provider_id=self.info.provider_id,
             model_id=model.model_id,
             cost=FREE,
-            provider_metadata={"note": "offline pattern sketch"},
+            provider_metadata={"note": note},
         )
 
     async def _one(self, request: ImageRequest, model: ImageModel, seed: int, index: int) -> GeneratedImage:
