@@ -152,6 +152,10 @@ class Simulator:
         """A picture file of that size, the same for the same text."""
         return self.picture_bytes or draw(width, height, text, kind)
 
+    def cut_out(self, width: int, height: int, text: str) -> bytes:
+        """A picture whose background was made transparent."""
+        return self.picture_bytes or draw(width, height, text, cut_out=True)
+
     def picture_url(self, name: str, data: bytes) -> str:
         """An address on this server where the file can be fetched without a key."""
         self.pictures[name] = data
@@ -270,11 +274,16 @@ def _cut(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def draw(width: int, height: int, text: str, kind: str = "PNG") -> bytes:
+def draw(width: int, height: int, text: str, kind: str = "PNG", *, cut_out: bool = False) -> bytes:
     """A file of two colours that come from the text: quick to make, small, and different for other texts."""
     colours = hashlib.sha256(text.encode()).digest()
     image = Image.new("RGB", (width, height), tuple(colours[:3]))
-    image.paste(tuple(colours[3:6]), (width // 4, height // 4, width // 2, height // 2))
+    middle = (width // 4, height // 4, width // 2, height // 2)
+    image.paste(tuple(colours[3:6]), middle)
+    if cut_out:
+        alpha = Image.new("L", (width, height), 0)
+        alpha.paste(255, middle)
+        image.putalpha(alpha)
     buffer = io.BytesIO()
     image.save(buffer, kind)
     return buffer.getvalue()

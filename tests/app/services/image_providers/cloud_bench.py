@@ -8,11 +8,12 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from invokeai.app.services.image_providers.capabilities import GenerationMode
+from invokeai.app.services.image_providers.capabilities import GENERATION_MODES, ImageMode
 from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
 from invokeai.app.services.image_providers.image_model import ImageModel
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.picture_requests import sized
 from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
 from invokeai.app.services.shared.database.base import Row
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
@@ -50,9 +51,11 @@ class CloudBench:
                 setattr(provider, name, 0.01)
         return provider
 
-    def request(self, mode: GenerationMode = "txt2img", model_id: str | None = None, **changes: Any) -> ImageRequest:
+    def request(self, mode: ImageMode = "txt2img", model_id: str | None = None, **changes: Any) -> ImageRequest:
         """A request that the model can do: its first size, and pictures where the mode needs them."""
         model_id = model_id or self.provider.default_model()
+        if mode not in GENERATION_MODES:
+            return replace(self._work_request(mode, model_id), **changes)
         width, height = self.case.sizes.get(model_id, (1024, 1024))
         request = ImageRequest(
             prompt="a red fox in the snow",
@@ -75,6 +78,15 @@ class CloudBench:
 
     def _listed(self, model_id: str) -> list[ImageModel]:
         return [model for model in self.provider.models() if model.model_id == model_id]
+
+    def _work_request(self, mode: ImageMode, model_id: str) -> ImageRequest:
+        """On a picture of the case's size for the model, with words where the model needs them."""
+        name = f"{self.case.name}/{model_id}"
+        work = self.manager.route(name).model.work
+        assert work is not None
+        words = "a red fox in the snow" if work.words == "required" else ""
+        picture = scene(*self.case.sizes.get(model_id, (512, 512)))
+        return sized(self.manager, ImageRequest(prompt=words, model=name, mode=mode, init_image=picture))
 
     async def generate(self, request: ImageRequest | None = None, key: CallKey = KEY) -> ImageResult:
         """Make and pay."""

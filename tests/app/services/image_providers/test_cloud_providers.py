@@ -44,8 +44,11 @@ async def test_every_mode_of_every_model_makes_one_billed_picture(
 ) -> None:
     async with cloud_bench(case, tmp_path) as bench:
         model = bench.manager.route(f"{case.name}/{model_id}").model
-        result = await bench.generate(bench.request(mode, model_id))  # type: ignore[arg-type]
+        request = bench.request(mode, model_id)  # type: ignore[arg-type]
+        result = await bench.generate(request)
         _check_pictures(result, 1)
+        if model.work is not None:
+            _check_size_and_alpha(result, request)
         assert result.model_id == model_id and result.provider_id == case.name and len(bench.simulator.ledger) == 1
         if model.capabilities.supports_reference_images and mode == "txt2img":
             references = (scene(256, 256), scene(320, 256))[: model.capabilities.max_reference_images or 2]
@@ -263,6 +266,16 @@ def _check_pictures(result: ImageResult, number: int) -> None:
         assert isinstance(made.image, bytes), "the file is kept as it came"
         with Image.open(io.BytesIO(made.image)) as picture:
             picture.verify()
+
+
+def _check_size_and_alpha(result: ImageResult, request: ImageRequest) -> None:
+    """As asked for, or nearly where the model chooses; a picture without its background has transparent pixels."""
+    data = result.images[0].image
+    assert isinstance(data, bytes)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert abs(picture.width / request.width - 1) < 0.02 and abs(picture.height / request.height - 1) < 0.02
+        if request.mode == "remove_background":
+            assert picture.convert("RGBA").getchannel("A").getextrema()[0] == 0
 
 
 def _other_key() -> CallKey:

@@ -17,7 +17,8 @@ from tests.simulators.simulator import Simulator
 class ProviderCase:
     """`lost_answer_is_found`: after a lost answer to the paid request, the provider can be asked for the picture.
 
-    `sizes` are asked for by model id, where 1024×1024 is none. `options` go with every request.
+    `sizes` are asked for by model id, where 1024×1024 is none; for work on a picture they are that picture's, where
+    512×512 is none. `options` go with every request to generate.
     """
 
     provider: type[HttpImageProvider]
