@@ -73,6 +73,7 @@ def _model(
 
 
 _FLUX_2: dict[str, Any] = {
+    "modes": ("txt2img", "img2img"),
     "side": 1920,
     "min_side": 256,
     "body": "multipart",
@@ -94,7 +95,7 @@ _STABLE: dict[str, Any] = {
     },
 }
 _SQUARE = ExternalImageSize(width=1024, height=1024)
-SHRUNK = "Reference pictures are sent with sides below 512 pixels."
+SHRUNK = "Pictures given are sent with sides below 512 pixels."
 
 MODELS = (
     _model(

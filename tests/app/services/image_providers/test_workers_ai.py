@@ -212,3 +212,17 @@ async def test_what_a_model_cannot_do_is_refused(
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(bench.request(model_id=model_id, **changes))
     assert not bench.simulator.seen
+
+
+async def test_flux_2_starts_from_a_picture_that_is_sent_small(bench: CloudBench) -> None:
+    model = "black-forest-labs/flux-2-klein-4b"
+    request = bench.request("img2img", model, reference_images=(scene(64, 48),))
+    [estimate] = bench.manager.estimate(request)
+    await bench.generate(request)
+    assert [(name, picture.size) for name, picture in service_of(bench).sent] == [
+        ("input_image_0", (511, 511)),
+        ("input_image_1", (64, 48)),
+    ]
+    assert estimate is not None and Decimal(estimate.amount or 0) >= bench.simulator.ledger[0].amount
+    with pytest.raises(ProviderBadRequest, match="at most 4 pictures"):
+        await bench.generate(replace(request, reference_images=(scene(64, 48),) * 4), CallKey("session", "many"))

@@ -18,6 +18,7 @@ from invokeai.app.services.image_providers.generation import Cost, CostKind, Gen
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.http_provider import base64_png, nothing_empty, png_bytes
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.masks import white_mask
 from invokeai.app.services.image_providers.model_list import ListingProvider, ids_in
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture, check_picture
 from invokeai.app.services.image_providers.provider_errors import (
@@ -29,7 +30,13 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from invokeai.app.services.image_providers.workers_ai_models import MODELS, NEURON, TILE, WorkersAiModelConfig
+from invokeai.app.services.image_providers.workers_ai_models import (
+    MAX_REFERENCES,
+    MODELS,
+    NEURON,
+    TILE,
+    WorkersAiModelConfig,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -98,7 +105,7 @@ class WorkersAiImageService(ListingProvider):
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """By tiles and steps. The models in beta are free, which is the list's price of the day and no promise."""
         assert isinstance(model, WorkersAiModelConfig)
-        price = model.price(request.width, request.height, request.steps, len(request.reference_images))
+        price = model.price(request.width, request.height, request.steps, len(_given(request)))
         return Cost(format((price * request.num_images).normalize(), "f"), kind=CostKind.ESTIMATED)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
@@ -124,7 +131,7 @@ class WorkersAiImageService(ListingProvider):
         if model.body == "multipart":
             files = [
                 (f"input_image_{n}", f"{n}.png", png_bytes(_shrunk(picture)), "image/png")
-                for n, picture in enumerate(request.reference_images)
+                for n, picture in enumerate(_given(request))
             ]
             return HttpCall("POST", path, form={name: str(v) for name, v in values.items()}, files=tuple(files))
         return HttpCall("POST", path, json={**values, **_pictures(request)})
@@ -232,29 +239,31 @@ def _check(request: ImageRequest, model: WorkersAiModelConfig) -> None:
         faults.append(f"its guidance is from {low:g} to {high:g}, not {request.guidance:g}")
     if model.max_prompt and len(request.prompt) > model.max_prompt:
         faults.append(f"a prompt has at most {model.max_prompt:,} characters")
+    if model.body == "multipart" and len(_given(request)) > MAX_REFERENCES:
+        faults.append(f"it takes at most {MAX_REFERENCES} pictures with the initial one")
     if not request.prompt.strip():
         faults.append("it needs a prompt")
     if faults:
         raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="workers_ai")
 
 
+def _given(request: ImageRequest) -> list[Image]:
+    return [picture for picture in (request.init_image, *request.reference_images) if picture is not None]
+
+
 def _shrunk(picture: Image) -> Image:
-    """A reference with both sides below a tile's, as FLUX.2 wants it there."""
+    """A picture with both sides below a tile's, as FLUX.2 wants it there."""
     made = picture.copy()
     made.thumbnail((TILE - 1, TILE - 1))
     return made
 
 
 def _pictures(request: ImageRequest) -> dict[str, Any]:
-    """The picture to change in base64; with a mask both are lists of byte numbers, for want of another way.
-
-    Our mask is black where something new goes, theirs white.
-    """
+    """The picture to change in base64; with a mask both are lists of byte numbers, for want of another way."""
     if request.init_image is None:
         return {}
     picture = request.init_image.convert("RGB").resize((request.width, request.height))
     if request.mask_image is None:
         return {"image_b64": base64_png(picture)}
-    mask = request.mask_image.convert("L").resize((request.width, request.height))
-    mask = mask.point([255 - level for level in range(256)])
+    mask = white_mask(request.mask_image, picture.size)
     return {"image": list(png_bytes(picture)), "mask": list(png_bytes(mask))}
