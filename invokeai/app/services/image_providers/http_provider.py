@@ -36,6 +36,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRateLimited,
     ProviderUnavailable,
 )
+from invokeai.app.services.image_providers.trusted_roots import trusted_roots
 
 if TYPE_CHECKING:
     import httpx
@@ -337,7 +338,7 @@ class HttpImageProvider(ImageProvider):
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=15)
             timeout = httpx.Timeout(120, connect=CONNECT_SECONDS)
             self._clients[network] = httpx.AsyncClient(
-                transport=transport, timeout=timeout, limits=limits, trust_env=False
+                transport=transport, timeout=timeout, limits=limits, trust_env=False, verify=trusted_roots()
             )
         return self._clients[network]
 

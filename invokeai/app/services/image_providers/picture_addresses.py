@@ -11,6 +11,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from invokeai.app.services.image_providers.trusted_roots import trusted_roots
+
 if TYPE_CHECKING:
     import httpx
 
@@ -101,10 +103,10 @@ def public_transport() -> httpx.AsyncHTTPTransport:
         async def sleep(self, seconds: float) -> None:
             await self._network.sleep(seconds)
 
-    transport = httpx.AsyncHTTPTransport()
+    transport = httpx.AsyncHTTPTransport(verify=trusted_roots())
     # httpx hands no network backend on to its pool
     transport._pool = httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context(), network_backend=PublicNetwork(), keepalive_expiry=15.0
+        ssl_context=trusted_roots(), network_backend=PublicNetwork(), keepalive_expiry=15.0
     )
     return transport
 
