@@ -83,6 +83,14 @@ PATCHES = (
         replacement=r"\1=[" + ",".join(f"`{provider}`" for provider in PROVIDER_ORDER) + "]",
     ),
     Patch(
+        name="use-model",
+        purpose="a picture's external model is shown among its parameters and used with them",
+        script=APP_SCRIPT,
+        pattern=r"(type:`MainModel`,parse:async\([\w$]+,[\w$]+\)=>\{let ([\w$]+)=await [\w$]+\("
+        r"[\w$]+\([\w$]+,`model`\),[\w$]+,`main`\);return [\w$]+\()\2\.type===`main`\)",
+        replacement=r"\1\2.type===`main`||\2.type===`external_image_generator`)",
+    ),
+    Patch(
         name="recall-model",
         purpose="an external model can be recalled",
         script=APP_SCRIPT,

@@ -30,6 +30,11 @@ SNIPPETS = {
         "var V=[`gemini`,`openai`,`seedream`,`alibabacloud`];",
         "var V=[" + ",".join(f"`{name}`" for name in PROVIDER_ORDER) + "];",
     ),
+    "use-model": (
+        "x$={type:`MainModel`,parse:async(e,t)=>{let n$=await get(pick(e,`model`),t,`main`);"
+        "return check(n$.type===`main`),n$}",
+        "return check(n$.type===`main`||n$.type===`external_image_generator`),n$}",
+    ),
     "recall-model": (
         "then(e=>{e.type===`main`?(d(f(e)),log()):warn()})",
         "(e.type===`main`||e.type===`external_image_generator`)?(d(f(e)),log()):warn()",
