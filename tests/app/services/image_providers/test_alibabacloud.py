@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.http_answer import HttpAnswer
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    PaidPictureLate,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderError,
@@ -21,7 +23,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderUnavailable,
 )
 from invokeai.app.services.image_providers.providers.alibabacloud import AlibabaCloudImageService, _addresses
-from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
+from tests.app.services.image_providers.cloud_bench import KEY, CloudBench, cloud_bench, hole, scene
 from tests.app.services.image_providers.provider_cases.alibabacloud import CASE
 from tests.simulators.alibabacloud import AlibabaCloudSimulator
 from tests.simulators.simulator import Fault
@@ -173,3 +175,91 @@ def test_later_models_can_be_named_without_inventing_their_price() -> None:
     dated, later = provider.custom_model("qwen-image-2.0-2026-03-03"), provider.custom_model("qwen-image-3.0-pro")
     assert dated and dated.price_per_image == "0.035" and later and later.price_per_image is None
     assert provider.custom_model("wan2.7-t2i") is None
+
+
+WAN, EDIT = "wan2.5-t2i-preview", "wanx2.1-imageedit"
+
+
+async def test_a_task_is_asked_for_after_a_restart_and_ordered_once(bench: CloudBench) -> None:
+    bench.simulator.free_faults = [Fault("trouble", "server error")] * 4
+    request = bench.request("txt2img", WAN, negative_prompt="fog", seed=2**31 + 5)
+    with pytest.raises(PaidPictureLate):
+        await bench.generate(request)
+    bench.restart()
+    result = await bench.generate(request)
+    assert result.cost == Cost("0.03", kind=CostKind.ESTIMATED) and result.request_id == "req-task-0"
+    sent = bench.simulator.ledger[0].request
+    assert (sent["n"], sent["prompt_extend"], sent["watermark"], sent["seed"]) == (1, False, False, 5)
+    assert bench.simulator.paid_requests == len(bench.simulator.ledger) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("DataInspectionFailed", ProviderRefused),
+        ("InvalidParameter", ProviderBadRequest),
+        ("InternalError.Timeout", ProviderUnavailable),
+        ("Throttling", ProviderUnavailable),
+    ],
+)
+async def test_a_task_that_failed_costs_nothing_and_is_not_ordered_again(
+    bench: CloudBench, code: str, error: type[ProviderError]
+) -> None:
+    service_of(bench).task_fails = {"code": code, "message": "The words of the task."}
+    with pytest.raises(error, match="The words of the task") as failure:
+        await bench.generate(bench.request("txt2img", WAN))
+    assert failure.value.provider_code == code and not bench.simulator.ledger and bench.simulator.paid_requests == 1
+
+
+async def test_pictures_that_failed_are_said_and_not_counted(bench: CloudBench) -> None:
+    service_of(bench).one_fails = {"code": "InternalError.Timeout", "message": "The worker died."}
+    result = await bench.generate(bench.request("txt2img", WAN, num_images=3))
+    assert len(result.images) == 2 and result.cost.amount == "0.06"
+    assert result.note == "1 of the pictures failed: The worker died."
+
+
+async def test_a_task_that_is_forgotten_there_is_in_doubt(bench: CloudBench) -> None:
+    bench.simulator.free_faults = [Fault("cut before")] * 4
+    with pytest.raises(PaidPictureLate):
+        await bench.generate(bench.request("txt2img", WAN))
+    service_of(bench).tasks.clear()
+    with pytest.raises(OutcomeUnknown, match="not known there any more"):
+        await bench.generate(bench.request("txt2img", WAN))
+    receipt = await bench.receipts.get(KEY.receipt_id)
+    assert receipt is not None and receipt.state == "unknown" and bench.simulator.paid_requests == 1
+
+
+async def test_the_mask_is_white_where_something_new_goes(bench: CloudBench) -> None:
+    await bench.generate(bench.request("inpaint", EDIT, width=640, height=512, init_image=scene(300, 300)))
+    files = service_of(bench).files
+    mask = files["mask_image_url"].convert("L")
+    assert files["base_image_url"].size == mask.size == (640, 512)
+    assert hole(640, 512).getpixel((200, 150)) == 0, "ours is black there"
+    assert (mask.getpixel((200, 150)), mask.getpixel((2, 2))) == (255, 0)
+    assert bench.simulator.ledger[0].request["function"] == "description_edit_with_mask"
+
+
+async def test_an_edit_by_words_has_a_strength(bench: CloudBench) -> None:
+    await bench.generate(bench.request("img2img", EDIT, strength=0.3))
+    sent = bench.simulator.ledger[0].request
+    assert (sent["function"], sent["strength"], sent["watermark"]) == ("description_edit", 0.3, False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "model_id", "changes", "words"),
+    [
+        ("txt2img", WAN, {"width": 512, "height": 512}, "from 768×768 to 1440×1440"),
+        ("txt2img", WAN, {"width": 2304, "height": 512}, "at most 4 times"),
+        ("txt2img", "wan2.2-t2i-plus", {"width": 1536, "height": 512}, "at most 1440×1440"),
+        ("img2img", "wan2.7-image", {"reference_images": (scene(16, 16),) * 9}, "at most 9"),
+        ("txt2img", "wan2.7-image", {"options": {"prompt_extend": True}}, "without prompt_extend"),
+        ("inpaint", EDIT, {"strength": 0.5}, "no strength under a mask"),
+        ("img2img", EDIT, {"width": 256}, "from 512 to 4096"),
+    ],
+)
+async def test_what_a_model_of_wan_cannot_do_is_said_and_not_sent(
+    bench: CloudBench, mode: Any, model_id: str, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request(mode, model_id, **changes))
+    assert not bench.simulator.seen

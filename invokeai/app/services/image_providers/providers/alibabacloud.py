@@ -1,28 +1,26 @@
-"""Alibaba Cloud's DashScope: Qwen-Image and Z-Image. An answer with status 200 may be an error, so its body decides.
+"""Alibaba Cloud's DashScope: Qwen-Image, Wan and Z-Image. An answer with status 200 may be an error: its body decides.
 
 The prompt is not rewritten and no mark is added unless asked for; both are always said. Pictures live for 24 hours on
-DashScope's own storage and are fetched at once. Source of the format: Alibaba Cloud's Model Studio pages, October 2026.
+DashScope's own storage and are fetched at once. Older models of Wan are tasks, whose id is in the receipt at once.
+Source of the format: Alibaba Cloud's Model Studio pages, October 2026.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from invokeai.app.services.image_providers.capabilities import (
-    ExternalImageSize,
-    ExternalModelCapabilities,
-    ExternalModelPanelControl,
-    ExternalModelPanelSchema,
-)
+from invokeai.app.services.image_providers.dashscope_models import MODELS, DashScopeModel, check, model_like
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider, data_uri, nothing_empty
-from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
+from invokeai.app.services.image_providers.image_model import ProviderInfo
+from invokeai.app.services.image_providers.job_provider import JobImageProvider
+from invokeai.app.services.image_providers.masks import white_mask
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderAuthError,
@@ -37,88 +35,21 @@ from invokeai.app.services.image_providers.provider_errors import (
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
     from invokeai.app.services.image_providers.http_provider import AnswerReader
+    from invokeai.app.services.image_providers.image_model import ImageModel
     from invokeai.app.services.image_providers.receipts import Receipt
 
-PATH = "/api/v1/services/aigc/multimodal-generation/generation"
 STORAGE = "aliyuncs.com"
-LEAST_PIXELS, MOST_PIXELS = 512 * 512, 2048 * 2048
-LONGEST_NEGATIVE = 500
 SEEDS = 2**31
 """DashScope's seeds have 31 bits, ours 32 and more: the same one of ours always becomes the same one of theirs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DashScopeModel(ImageModel):
-    """`rewrites`: takes `prompt_extend`, `watermark`, `n` and a negative prompt; prices are of November 2026."""
-
-    rewrites: bool = True
-
-
-QWEN = ExternalModelCapabilities(
-    modes=["txt2img", "img2img"],
-    supports_reference_images=True,
-    supports_negative_prompt=True,
-    supports_seed=True,
-    max_images_per_request=6,
-    max_image_size=ExternalImageSize(width=4096, height=4096),
-    max_reference_images=3,
-    input_image_required_for=["img2img"],
-)
-Z_IMAGE = ExternalModelCapabilities(
-    modes=["txt2img"],
-    supports_negative_prompt=False,
-    supports_seed=True,
-    max_images_per_request=1,
-    max_image_size=QWEN.max_image_size,
-)
-DIMENSIONS_AND_SEED = [ExternalModelPanelControl(name="dimensions"), ExternalModelPanelControl(name="seed")]
-PANEL = ExternalModelPanelSchema(
-    prompts=[ExternalModelPanelControl(name="reference_images")], image=DIMENSIONS_AND_SEED
-)
-MODELS = (
-    DashScopeModel(
-        model_id="qwen-image-3.0",
-        name="Qwen-Image 3.0",
-        description="Draws and edits; long texts in many scripts.",
-        capabilities=QWEN,
-        panel_schema=PANEL,
-        price_per_image="0.03",
-    ),
-    DashScopeModel(
-        model_id="qwen-image-2.0-pro",
-        name="Qwen-Image 2.0 Pro",
-        description="The finer one of its family; draws and edits.",
-        capabilities=QWEN,
-        panel_schema=PANEL,
-        price_per_image="0.075",
-    ),
-    DashScopeModel(
-        model_id="qwen-image-2.0",
-        name="Qwen-Image 2.0",
-        description="The faster one of its family; draws and edits.",
-        capabilities=QWEN,
-        panel_schema=PANEL,
-        price_per_image="0.035",
-    ),
-    DashScopeModel(
-        model_id="z-image-turbo",
-        name="Z-Image Turbo",
-        description="Small and fast; photographs.",
-        capabilities=Z_IMAGE,
-        panel_schema=ExternalModelPanelSchema(image=DIMENSIONS_AND_SEED),
-        price_per_image="0.015",
-        rewrites=False,
-    ),
-)
-
-
-class AlibabaCloudImageService(HttpImageProvider):
-    """DashScope's synchronous picture endpoint."""
+class AlibabaCloudImageService(JobImageProvider):
+    """DashScope's picture endpoints: one that answers with the pictures, and two that take a task."""
 
     info: ClassVar[ProviderInfo] = ProviderInfo(
         provider_id="alibabacloud",
         display_name="Alibaba Cloud",
-        description="Qwen-Image and Z-Image: pictures with long texts, edits with words.",
+        description="Qwen-Image, Wan and Z-Image: pictures with long texts, edits with words.",
         models=MODELS,
         default_model="qwen-image-3.0",
         priority=70,
@@ -142,38 +73,42 @@ class AlibabaCloudImageService(HttpImageProvider):
 
     def custom_model(self, model_id: str) -> ImageModel | None:
         """Later models of these families, and dated names of those in the list. Prices of others are not known."""
-        known = next((model for model in MODELS if model_id.startswith(f"{model.model_id}-20")), None)
-        if known is not None:
-            return replace(known, model_id=model_id, name=model_id)
-        family = {"qwen-image-": MODELS[0], "z-image-": MODELS[-1]}
-        like = next((model for prefix, model in family.items() if model_id.startswith(prefix)), None)
-        return replace(like, model_id=model_id, name=model_id, price_per_image=None) if like else None
+        return model_like(model_id)
 
     # --- the call --------------------------------------------------------------------------------------------------
 
-    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
-        """One message: pictures first, then the words."""
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """At once, or as a task, as the model has it."""
         assert isinstance(model, DashScopeModel)
-        _check(request, model)
-        pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
-        content = [{"image": data_uri(picture)} for picture in pictures] + [{"text": request.prompt}]
+        if model.is_task:
+            return await super().generate(request, model, receipt)
+        return await HttpImageProvider.generate(self, request, model, receipt)
+
+    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
+        """A message with pictures first, then the words; or a task's input."""
+        assert isinstance(model, DashScopeModel)
+        check(request, model)
         parameters: dict[str, Any] = {
-            "size": f"{request.width}*{request.height}",
+            "size": f"{request.width}*{request.height}" if model.sized else None,
             "seed": None if request.seed is None else request.seed % SEEDS,
-            "prompt_extend": bool(request.options.get("prompt_extend")),
+            "prompt_extend": bool(request.options.get("prompt_extend")) if model.extends else None,
+            "watermark": bool(request.options.get("watermark")) if model.marks else None,
+            "n": request.num_images if model.counts else None,
+            "strength": request.strength if request.mode == "img2img" else None,
         }
-        if model.rewrites:
-            parameters |= {
-                "n": request.num_images,
-                "negative_prompt": request.negative_prompt or None,
-                "watermark": bool(request.options.get("watermark")),
-            }
-        body = {
-            "model": model.model_id,
-            "input": {"messages": [{"role": "user", "content": content}]},
-            "parameters": nothing_empty(parameters),
-        }
-        return HttpCall("POST", PATH, json=body)
+        given: dict[str, Any] = {"prompt": request.prompt}
+        if model.kind == "message":
+            parameters["negative_prompt"] = request.negative_prompt or None
+            pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
+            content = [{"image": data_uri(picture)} for picture in pictures] + [{"text": request.prompt}]
+            given = {"messages": [{"role": "user", "content": content}]}
+        elif model.kind == "words":
+            given["negative_prompt"] = request.negative_prompt or None
+        else:
+            given |= _edit(request)
+        body = {"model": model.model_id, "input": nothing_empty(given), "parameters": nothing_empty(parameters)}
+        headers = {"X-DashScope-Async": "enable"} if model.is_task else {}
+        return HttpCall("POST", model.path, json=body, headers=headers)
 
     async def pay(
         self, call: HttpCall, receipt: Receipt, seconds: float, read: AnswerReader | None = None
@@ -185,22 +120,61 @@ class AlibabaCloudImageService(HttpImageProvider):
             raise self.failure_of(answer)
         return answer
 
+    # --- tasks -----------------------------------------------------------------------------------------------------
+
+    def job_of(self, answer: HttpAnswer) -> str:
+        """The task's id."""
+        task = _output(answer).get("task_id")
+        if not isinstance(task, str):
+            raise self.unknown("its answer names no task")
+        return task
+
+    def question_for(self, job: str) -> HttpCall:
+        """The task by its id."""
+        return HttpCall("GET", f"/api/v1/tasks/{quote(job, safe='')}")
+
+    def is_done(self, answer: HttpAnswer) -> bool:
+        """By `output.task_status`; a task that failed made and costs nothing."""
+        output = _output(answer)
+        status = str(output.get("task_status") or "")
+        if answer.status in (401, 403):
+            raise self.failure_of(answer)
+        if status in ("FAILED", "CANCELED"):
+            said = {"code": output.get("code") or status, "message": output.get("message") or status}
+            words = json.dumps({**said, "request_id": answer.json().get("request_id")}).encode()
+            error = self.failure_of(HttpAnswer(answer.status, answer.headers, words))
+            raise self._made_nothing(error)
+        if status == "UNKNOWN" or answer.status >= 400:
+            raise self.unknown("the task is not known there any more")
+        return status == "SUCCEEDED"
+
+    def _made_nothing(self, error: ProviderError) -> ProviderError:
+        """A task's own failure costs nothing, whatever its words; and it cannot be sent again with another key."""
+        if isinstance(error, ProviderRefused | ProviderBadRequest):
+            return error
+        return ProviderUnavailable(str(error), provider_id=self.info.provider_id, provider_code=error.provider_code)
+
     async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
-        """Pictures from `output.choices[].message.content[].image`."""
+        """Pictures from `output.choices[].message.content[].image`, or a task's `output.results[].url`."""
         values = answer.json()
-        addresses = _addresses(values) if isinstance(values, dict) else []
+        values = values if isinstance(values, dict) else {}
+        addresses, faults = _addresses(values), _faults(values)
+        if not addresses and faults:
+            raise self.failure_of(HttpAnswer(answer.status, answer.headers, json.dumps(faults[0]).encode()))
         if not addresses:
             raise self.unknown("its answer has no picture in it")
         pictures = [GeneratedImage(await self.fetch_picture(address)) for address in addresses]
-        model = next((m for m in (*MODELS, self.custom_model(receipt.model_id)) if m and _is(m, receipt)), None)
+        model = next((m for m in MODELS if m.model_id == receipt.model_id), None) or model_like(receipt.model_id)
         price = model.price_per_image if model else None
         cost = Cost(str(Decimal(price) * len(pictures)), kind=CostKind.ESTIMATED) if price else Cost()
+        said = self.without_key(str(faults[0].get("message") or ""))[:300] if faults else ""
         return ImageResult(
             images=tuple(pictures),
             provider_id=self.info.provider_id,
             model_id=receipt.model_id,
             cost=cost,
             request_id=str(values.get("request_id") or "") or None,
+            note=f"{len(faults)} of the pictures failed: {said}" if faults else None,
         )
 
     def check_result_address(self, url: str) -> None:
@@ -240,32 +214,42 @@ class AlibabaCloudImageService(HttpImageProvider):
         return self.failure(answer, said or code, code or None, request_id)
 
 
-def _check(request: ImageRequest, model: DashScopeModel) -> None:
-    faults, pixels = [], request.width * request.height
-    if not LEAST_PIXELS <= pixels <= MOST_PIXELS:
-        faults.append(f"it makes from 512×512 to 2048×2048 pixels in all, not {request.width}×{request.height}")
-    if len(request.negative_prompt or "") > LONGEST_NEGATIVE:
-        faults.append(f"a negative prompt has at most {LONGEST_NEGATIVE} characters")
-    if len(request.reference_images) + (request.init_image is not None) > 3:
-        faults.append("it takes at most 3 pictures")
-    for option in ("prompt_extend", "watermark"):
-        if request.options.get(option) and not model.rewrites:
-            faults.append(f"it is used without {option}")
-    if faults:
-        raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="alibabacloud")
+def _output(answer: HttpAnswer) -> Mapping[str, Any]:
+    values = answer.json()
+    output = values.get("output") if isinstance(values, dict) else None
+    return output if isinstance(output, dict) else {}
 
 
 def _addresses(values: Mapping[str, Any]) -> list[str]:
     """The addresses of the pictures, over https also where DashScope writes its own storage's without."""
-    found = []
-    for choice in ((values.get("output") or {}).get("choices")) or []:
-        for part in ((choice or {}).get("message") or {}).get("content") or []:
-            address = part.get("image") if isinstance(part, dict) else None
-            if isinstance(address, str):
-                own = (urlsplit(address).hostname or "").endswith(f".{STORAGE}")
-                found.append(f"https{address[4:]}" if own and address.startswith("http:") else address)
-    return found
+    output = values.get("output") or {}
+    parts = [
+        part.get("image")
+        for choice in output.get("choices") or []
+        for part in ((choice or {}).get("message") or {}).get("content") or []
+        if isinstance(part, dict)
+    ]
+    parts += [item.get("url") for item in output.get("results") or [] if isinstance(item, dict)]
+    return [_with_tls(part) for part in parts if isinstance(part, str)]
 
 
-def _is(model: ImageModel, receipt: Receipt) -> bool:
-    return model.model_id == receipt.model_id
+def _with_tls(address: str) -> str:
+    own = (urlsplit(address).hostname or "").endswith(f".{STORAGE}")
+    return f"https{address[4:]}" if own and address.startswith("http:") else address
+
+
+def _faults(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The pictures of a task that failed while others were made."""
+    items = (values.get("output") or {}).get("results") or []
+    return [item for item in items if isinstance(item, dict) and item.get("code")]
+
+
+def _edit(request: ImageRequest) -> dict[str, Any]:
+    """What a task takes that changes a picture: all of it by words, or what the mask shows in white."""
+    assert request.init_image is not None
+    size = (request.width, request.height)
+    given = {"function": "description_edit", "base_image_url": data_uri(request.init_image.convert("RGB").resize(size))}
+    if request.mask_image is None:
+        return given
+    mask = data_uri(white_mask(request.mask_image, size))
+    return {**given, "function": "description_edit_with_mask", "mask_image_url": mask}
