@@ -1,6 +1,8 @@
 """Stability AI v2beta: forms alone, image to image only with a strength, blurred pictures as successes."""
 
 import base64
+import hashlib
+from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,6 +18,13 @@ SIZES = {
 CREDITS = {"core": "3", "ultra": "8", "sd3.5-large": "6.5", "sd3.5-large-turbo": "4", "sd3.5-medium": "3.5"}
 CREDITS |= {"sd3.5-flash": "2.5", "inpaint": "5", "outpaint": "4", "erase": "5"}
 CREDITS |= {"structure": "5", "sketch": "5", "style": "5"}
+CREDITS |= {"fast": "2", "conservative": "40", "creative": "60", "remove-background": "5"}
+MEGAPIXEL = 1024 * 1024
+PIXELS = {
+    "upscale/fast": (1024, MEGAPIXEL), "upscale/conservative": (4096, 9_437_184), "upscale/creative": (4096, MEGAPIXEL),
+    "edit/remove-background": (4096, 4_194_304),
+}  # fmt: skip
+"""Of the picture that is given, fewest and most."""
 TROUBLES = {
     "rate limited": (429, "rate_limit_exceeded", "You have exceeded the rate limit of 150 requests in 10 seconds."),
     "day is over": (429, "rate_limit_exceeded", "You have exceeded the rate limit."),
@@ -25,9 +34,16 @@ TROUBLES = {
 }
 
 
-class Erase(Strict):
-    seed: Annotated[int, Field(ge=0, le=4_294_967_294)] = 0
+class Fast(Strict):
     output_format: Literal["png", "jpeg", "webp"] = "png"
+
+
+class RemoveBackground(Strict):
+    output_format: Literal["png", "webp"] = "png"
+
+
+class Erase(Fast):
+    seed: Annotated[int, Field(ge=0, le=4_294_967_294)] = 0
 
 
 class Outpaint(Erase):
@@ -42,6 +58,15 @@ class Outpaint(Erase):
 class Common(Erase):
     prompt: Annotated[str, Field(min_length=1, max_length=10_000)]
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
+
+
+class Conservative(Common):
+    creativity: Annotated[float, Field(ge=0.2, le=0.5)] = 0.35
+
+
+class Creative(Common):
+    creativity: Annotated[float, Field(ge=0.1, le=0.5)] = 0.3
+    style_preset: str | None = None
 
 
 class Control(Common):
@@ -66,7 +91,7 @@ class Sd3(Ultra):
     cfg_scale: Annotated[float, Field(ge=1, le=10)] | None = None
 
 
-BODIES: dict[str, type[Erase]] = {
+BODIES: dict[str, type[Strict]] = {
     "generate/core": Core,
     "generate/ultra": Ultra,
     "generate/sd3": Sd3,
@@ -76,6 +101,10 @@ BODIES: dict[str, type[Erase]] = {
     "control/structure": Control,
     "control/sketch": Control,
     "control/style": Style,
+    "upscale/fast": Fast,
+    "upscale/conservative": Conservative,
+    "upscale/creative": Creative,
+    "edit/remove-background": RemoveBackground,
 }
 FILES = {"edit/inpaint": {"image", "mask"}, "edit/erase": {"image", "mask"}}
 NUMBERS = ("seed", "left", "up", "right", "down")
@@ -90,9 +119,17 @@ class StabilitySimulator(Simulator):
         super().__init__()
         self.files: dict[str, Any] = {}
         """Pictures of the last request, by the member's name."""
+        self.jobs: dict[str, dict[str, Any]] = {}
+        """What becomes of jobs, by their id."""
+        self.running = 1
+        """How many questions about a job are answered with 202."""
+        self._asked: Counter[str] = Counter()
 
     def paid_routes(self) -> dict[tuple[str, str], Handler]:
         return {("POST", "/v2beta/stable-image/{kind}/{name}"): self.generate}
+
+    def free_routes(self) -> dict[tuple[str, str], Handler]:
+        return {("GET", "/v2beta/results/{id}"): self.result}
 
     def check_key(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "")
@@ -121,15 +158,30 @@ class StabilitySimulator(Simulator):
         asked = await self._form(request, BODIES[path])
         width, height = self._size(asked, path)
         model = getattr(asked, "model", None) or path.rpartition("/")[2]
-        seed = asked.seed or 424242
+        seed = getattr(asked, "seed", 0) or 424242
         job_id = f"job-{len(self.ledger)}"
         seen = {**asked.model_dump(exclude_none=True), "model": model, "files": sorted(self.files)}
         self.bill(job_id, Decimal(CREDITS[model]) / 100, 1, seen)
-        picture = self.picture(width, height, f"{getattr(asked, 'prompt', path)} {job_id}")
-        values = {"image": base64.b64encode(picture).decode(), "finish_reason": "SUCCESS", "seed": seed}
+        made = self.cut_out if path == "edit/remove-background" else self.picture
+        data = base64.b64encode(made(width, height, f"{getattr(asked, 'prompt', path)} {job_id}")).decode()
+        if path == "upscale/creative":
+            name = hashlib.sha256(job_id.encode()).hexdigest()
+            self.jobs[name] = {"result": data, "finish_reason": "SUCCESS", "seed": seed}
+            return web.json_response({"id": name}, headers={"x-request-id": job_id})
+        values = {"image": data, "finish_reason": "SUCCESS", "seed": seed}
         return web.json_response(values, headers={"x-request-id": job_id})
 
-    async def _form(self, request: web.Request, model: type[Erase]) -> Any:
+    async def result(self, request: web.Request) -> web.Response:
+        """202 at first, then what became of the job."""
+        name = request.match_info["id"]
+        if name not in self.jobs:
+            raise _error(404, "not_found", f"id: the generation {name} was not found")
+        self._asked[name] += 1
+        if self._asked[name] <= self.running:
+            return web.json_response({"id": name, "status": "in-progress"}, status=202)
+        return web.json_response(self.jobs[name])
+
+    async def _form(self, request: web.Request, model: type[Strict]) -> Any:
         fields: dict[str, Any] = {}
         self.files = {}
         for name, value in (await request.post()).items():
@@ -139,7 +191,7 @@ class StabilitySimulator(Simulator):
                     raise _error(413, "payload_too_large", "Your request was larger than 10MiB.")
                 self.files[name] = opened(data)
             else:
-                kind = int if name in NUMBERS else float if name in ("strength", "cfg_scale") else str
+                kind = int if name in NUMBERS else float if name in ("strength", "cfg_scale", "creativity") else str
                 fields[name] = kind(str(value))
         return self.checked(fields, model)
 
@@ -156,6 +208,8 @@ class StabilitySimulator(Simulator):
         if drawn and asked.strength is None:
             raise self.invalid("strength", "required with an image")
         width, height = self.files["image"].size
+        if path in PIXELS:
+            return self._worked_size(path, width, height)
         if "mask" in expected and self.files["mask"].size != (width, height):
             raise self.invalid("mask", "must have the size of the image")
         if path == "edit/outpaint":
@@ -165,6 +219,19 @@ class StabilitySimulator(Simulator):
         if min(self.files["image"].size) < 64 or width * height > 9_437_184:
             raise self.invalid("image", "at least 64 pixels a side, at most 9,437,184 pixels")
         return width, height
+
+    def _worked_size(self, path: str, width: int, height: int) -> tuple[int, int]:
+        fewest, most = PIXELS[path]
+        if not fewest <= width * height <= most:
+            raise self.invalid("image", f"must have {fewest} to {most} pixels")
+        if path == "upscale/fast":
+            if min(width, height) < 32 or max(width, height) > 1536:
+                raise self.invalid("image", "a side must have 32 to 1536 pixels")
+            return width * 4, height * 4
+        if min(width, height) < 64:
+            raise self.invalid("image", "a side must have at least 64 pixels")
+        scale = (4 * MEGAPIXEL / (width * height)) ** 0.5 if path.startswith("upscale") else 1
+        return round(width * scale), round(height * scale)
 
 
 def _error(status: int, name: str, message: str) -> Rejected:

@@ -59,7 +59,7 @@ class PictureWork:
     def result_size(self, size: tuple[int, int], scale: float | None = None) -> tuple[int, int]:
         """Width and height of what becomes of a picture of `size`; about so where the model itself chooses."""
         if scale is None and self.usual_pixels is not None:
-            factor = (self.usual_pixels / (size[0] * size[1])) ** 0.5
+            factor = max(1.0, (self.usual_pixels / (size[0] * size[1])) ** 0.5)
         else:
             factor = self.usual_scale if scale is None else scale
         return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))

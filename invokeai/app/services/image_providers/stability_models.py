@@ -12,10 +12,12 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalImageSize,
     ExternalModelCapabilities,
     GenerationMode,
+    PictureMode,
 )
-from invokeai.app.services.image_providers.image_model import ImageModel
+from invokeai.app.services.image_providers.image_model import ImageModel, PictureWork
 
 MIN_SIDE, MAX_SIDE = 64, 4096
+MEGAPIXEL = 1024 * 1024
 SIZES = {
     "1:1": (1024, 1024), "16:9": (1344, 768), "21:9": (1536, 640), "2:3": (832, 1216), "3:2": (1216, 832),
     "4:5": (896, 1088), "5:4": (1088, 896), "9:16": (768, 1344), "9:21": (640, 1536),
@@ -28,12 +30,15 @@ class StabilityModelConfig(ImageModel):
     """A model below `path`. `version`: its name in the member `model`, for a path that has several.
 
     `worded`: it takes a prompt. `guided`: it draws along a picture, or in its style, and takes no strength.
+    `creativity`: from where to where, for upscalers that have it. `later`: it names a job, which is asked for.
     """
 
     path: str
     version: str | None = None
     worded: bool = True
     guided: bool = False
+    creativity: tuple[float, float] | None = None
+    later: bool = False
 
 
 def _model(
@@ -68,6 +73,20 @@ def _model(
     )  # fmt: skip
 
 
+def _worker(
+    path: str, model_id: str, name: str, description: str, price: str, mode: PictureMode, work: PictureWork,
+    **values: Any,
+) -> StabilityModelConfig:  # fmt: skip
+    worded = work.words != "none"
+    capabilities = ExternalModelCapabilities(
+        modes=[mode], supports_seed=worded, supports_negative_prompt=worded, max_images_per_request=1
+    )
+    return StabilityModelConfig(
+        path=path, model_id=model_id, name=name, description=description, price_per_image=price, work=work,
+        capabilities=capabilities, supports_strength="creativity" in values, worded=worded, **values,
+    )  # fmt: skip
+
+
 def _sd3(model_id: str, name: str, description: str, price: str | None) -> StabilityModelConfig:
     return _model("generate/sd3", model_id, name, description, price, version=model_id)
 
@@ -97,5 +116,29 @@ MODELS = (
     _model(
         "control/style", "style", "Stable Image Style", "Draws in the style of a reference picture.", "0.08",
         ("txt2img",), guided=True,
+    ),
+    _worker(
+        "upscale/fast", "upscale-fast", "Stable Image Fast Upscale", "Four times as large within a second.", "0.02",
+        "upscale", PictureWork(
+            scales=(4,), usual_scale=4, min_side=32, max_side=1536, min_pixels=1024, max_pixels=MEGAPIXEL
+        ),
+    ),
+    _worker(
+        "upscale/conservative", "upscale-conservative", "Stable Image Conservative Upscale",
+        "To about 4 megapixels, true to the picture; it wants a prompt that says what is there.", "0.40", "upscale",
+        PictureWork(usual_pixels=4 * MEGAPIXEL, min_side=64, min_pixels=4096, max_pixels=9_437_184, words="required"),
+        creativity=(0.2, 0.5),
+    ),
+    _worker(
+        "upscale/creative", "upscale-creative", "Stable Image Creative Upscale",
+        "To about 4 megapixels, inventing what a poor picture lacks; it wants a prompt that says what is there.",
+        "0.60", "upscale",
+        PictureWork(usual_pixels=4 * MEGAPIXEL, min_side=64, min_pixels=4096, max_pixels=MEGAPIXEL, words="required"),
+        creativity=(0.1, 0.5), later=True,
+    ),
+    _worker(
+        "edit/remove-background", "remove-background", "Stable Image Background Removal",
+        "Keeps what is in front.", "0.05", "remove_background",
+        PictureWork(min_side=64, min_pixels=4096, max_pixels=4 * MEGAPIXEL),
     ),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Stability AI: forms, masks that are white where something new goes, blurred pictures, limits and prices."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -10,8 +11,10 @@ import pytest
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.http_answer import HttpAnswer
+from invokeai.app.services.image_providers.picture_requests import sized
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    PaidPictureLate,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderRateLimited,
@@ -184,3 +187,78 @@ async def test_what_an_edit_cannot_do_is_said_and_not_sent(
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(bench.request(mode, model_id, **changes))
     assert not bench.simulator.seen
+
+
+async def test_a_job_is_asked_for_until_it_is_done(bench: CloudBench) -> None:
+    service_of(bench).running = 3
+    request = bench.request("upscale", "upscale-creative", strength=0.2, seed=9, negative_prompt="fog")
+    result = await bench.generate(request)
+    asked = bench.simulator.ledger[0].request
+    assert (asked["creativity"], asked["seed"], asked["negative_prompt"]) == (0.2, 9, "fog")
+    assert (result.images[0].seed, result.cost) == (9, Cost("0.60", kind=CostKind.ESTIMATED))
+    assert bench.simulator.paid_requests == 1 and len(bench.simulator.seen) == 5
+
+
+async def test_after_a_restart_a_job_is_asked_for_and_not_paid_again(bench: CloudBench) -> None:
+    service_of(bench).running = 10**6
+    request = bench.request("upscale", "upscale-creative")
+    task = asyncio.create_task(bench.generate(request))
+    while len(bench.simulator.seen) < 3:
+        await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    service_of(bench).running = 0
+    bench.restart()
+    result = await bench.generate(request)
+    assert result.model_id == "upscale-creative" and bench.simulator.paid_requests == len(bench.simulator.ledger) == 1
+
+
+async def test_a_blurred_job_is_a_refusal(bench: CloudBench) -> None:
+    task = asyncio.create_task(bench.generate(bench.request("upscale", "upscale-creative")))
+    while not service_of(bench).jobs:
+        await asyncio.sleep(0.001)
+    next(iter(service_of(bench).jobs.values()))["finish_reason"] = "CONTENT_FILTERED"
+    with pytest.raises(ProviderRefused, match="CONTENT_FILTERED"):
+        await task
+    assert (await bench.receipt_row())["state"] == "refused"
+
+
+async def test_a_job_that_the_key_does_not_find_stays_open(bench: CloudBench) -> None:
+    service_of(bench).running = 10**6
+    task = asyncio.create_task(bench.generate(bench.request("upscale", "upscale-creative")))
+    while not service_of(bench).jobs:
+        await asyncio.sleep(0.001)
+    service_of(bench).jobs.clear()
+    with pytest.raises(PaidPictureLate):
+        await task
+    assert (await bench.receipt_row())["state"] == "sent" and bench.simulator.paid_requests == 1
+
+
+async def test_transparency_is_upscaled_too(bench: CloudBench) -> None:
+    picture = scene(64, 64).convert("RGBA")
+    picture.putalpha(90)
+    await bench.generate(sized(bench.manager, bench.request("upscale", "upscale-fast", init_image=picture)))
+    assert service_of(bench).files["image"].mode == "RGBA" and "seed" not in bench.simulator.ledger[0].request
+
+
+@pytest.mark.parametrize(
+    ("model_id", "changes", "words"),
+    [
+        ("upscale-fast", {"init_image": scene(1537, 40)}, "a side of the picture has 32 to 1536 pixels"),
+        ("upscale-fast", {"scale": 2.0}, "its scale is 4, not 2"),
+        ("upscale-fast", {"strength": 0.3}, "it takes no creativity"),
+        ("upscale-conservative", {"strength": 0.1}, "its creativity is from 0.2 to 0.5, not 0.1"),
+        ("upscale-conservative", {"prompt": " "}, "it needs a prompt"),
+        ("upscale-conservative", {"scale": 4.0}, "it takes no scale"),
+        ("upscale-creative", {"init_image": scene(1100, 1000)}, "at most 1,048,576 pixels, this one has 1100×1000"),
+        ("upscale-creative", {"seed": 2**32}, "its seeds go up to"),
+        ("remove-background", {"init_image": scene(2100, 2100)}, "at most 4,194,304 pixels"),
+    ],
+)
+async def test_what_a_worker_cannot_do_is_refused_before_anything_is_sent(
+    bench: CloudBench, model_id: str, changes: dict[str, Any], words: str
+) -> None:
+    mode = "remove_background" if model_id == "remove-background" else "upscale"
+    with pytest.raises(ProviderBadRequest) as refusal:
+        await bench.generate(sized(bench.manager, bench.request(mode, model_id, **changes)))  # type: ignore[arg-type]
+    assert words in str(refusal.value) and not bench.simulator.seen

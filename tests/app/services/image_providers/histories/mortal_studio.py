@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+from PIL import Image
+
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.events.events import Event, EventService
@@ -22,6 +24,7 @@ from invokeai.app.services.image_providers.image_service_manager import ImageSer
 from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.paid_work import wait_for_paid_work
 from invokeai.app.services.image_providers.receipts import ReceiptStore
+from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.invocation_cache.invocation_cache import InvocationCache
@@ -115,6 +118,18 @@ class Library:
 
     async def rows(self, sql: str) -> list[Row]:
         return await self.database.fetch(sql)
+
+    async def give_picture(self, name: str, width: int, height: int) -> None:
+        """Put a picture into the gallery that a node can work on."""
+        images = ImageService(DiskImageFileStorage(self.root / "images"), ImageRecordStore(self.database), 10**9)
+        await images.create(
+            Image.new("RGB", (width, height), "#2f7a3a"),
+            image_origin=ResourceOrigin.EXTERNAL,
+            image_category=ImageCategory.USER,
+            image_name=name,
+            is_intermediate=True,
+        )
+        images.close()
 
 
 class MortalStudio:

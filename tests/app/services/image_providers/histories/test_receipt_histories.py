@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from invokeai.app.services.image_providers.capabilities import ImageMode
 from invokeai.app.services.image_providers.image_model import model_hash, model_key
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
@@ -33,8 +34,17 @@ FAULTS = (
     Fault("trouble", "refused prompt"),
     Fault("trouble", "server error"),
 )
+PICTURE = "given.png"
 PLACES = 48
 """About how many places a life has where it can end."""
+
+
+Work = tuple[ImageMode, str]
+"""A mode that works on a picture, and a model that has it."""
+WORKS: dict[str, list[Work]] = {
+    name: [(mode, model.model_id) for model in case.models() if model.work for mode in model.capabilities.modes]
+    for name, case in CASES.items()
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class History:
     fault: Fault | None = None
     deaths: tuple[int, ...] = ()
     canceled_in: int | None = None
+    work: Work | None = None
+    """Instead of a generation: a model that works on a picture, and the way it does."""
 
 
 def history(seed: int) -> History:
@@ -52,7 +64,9 @@ def history(seed: int) -> History:
     dice = random.Random(seed)
     deaths = tuple(dice.randint(1, PLACES) for _ in range(dice.choice((0, 1, 1, 1, 2, 2, 3))))
     canceled_in = dice.randint(0, len(deaths)) if dice.random() < 0.25 else None
-    return History(dice.choice(sorted(CASES)), dice.choice(FAULTS), deaths, canceled_in)
+    case, fault = dice.choice(sorted(CASES)), dice.choice(FAULTS)
+    work = dice.choice(WORKS[case]) if WORKS[case] and dice.random() < 0.3 else None
+    return History(case, fault, deaths, canceled_in, work)
 
 
 @pytest.fixture(scope="module")
@@ -86,19 +100,23 @@ async def test_histories_never_pay_twice_nor_lose_a_paid_picture(
     assert ends["stored"] and ends["refused"] and ends["unknown"], ends
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+WALKS = [(name, None) for name in sorted(CASES)] + [("stability", ("upscale", "upscale-creative"))]
+"""What dies at every await: each provider's generation, and work that is another kind of call."""
+
+
+@pytest.mark.parametrize(("name", "work"), WALKS, ids=lambda value: value if isinstance(value, str) else "")
 async def test_a_crash_at_every_await_of_one_picture(
-    name: str, tmp_path: Path, template: Path, simulators: dict[str, Simulator]
+    name: str, work: Work | None, tmp_path: Path, template: Path, simulators: dict[str, Simulator]
 ) -> None:
     """Ends once at each place of a whole life, then lives on."""
-    library = await fresh(History(name), tmp_path / "whole", template, simulators[name])
+    library = await fresh(History(name, work=work), tmp_path / "whole", template, simulators[name])
     whole = MortalStudio(library, None)
-    assert await whole.live(batch(CASES[name]))
+    assert await whole.live(batch(CASES[name], work))
     places, _ = whole.life.place, await library.database.close()
     assert places > 15, whole.life.trail
     for place in range(1, places + 1):
         try:
-            await walk(History(name, deaths=(place,)), tmp_path / str(place), template, simulators[name])
+            await walk(History(name, deaths=(place,), work=work), tmp_path / str(place), template, simulators[name])
         except BaseException as error:
             raise AssertionError(f"{name} died {whole.life.trail[place - 1]}: {error}") from error
 
@@ -106,7 +124,7 @@ async def test_a_crash_at_every_await_of_one_picture(
 async def walk(told: History, root: Path, template: Path, simulator: Simulator) -> str:
     """Live the history and check how it ended; the receipt's state."""
     library = await fresh(told, root, template, simulator)
-    click = batch(CASES[told.case])
+    click = batch(CASES[told.case], told.work)
     for life, ends_at in enumerate((*told.deaths, None)):
         await MortalStudio(library, ends_at).live(click if life == 0 else None, cancel=told.canceled_in == life)
     end = await check(library, told)
@@ -117,13 +135,16 @@ async def walk(told: History, root: Path, template: Path, simulator: Simulator) 
 async def fresh(told: History, root: Path, template: Path, simulator: Simulator) -> Library:
     simulator.ledger.clear()
     simulator.faults[:] = [told.fault] if told.fault else []
-    return await new_library(root, template, CASES[told.case], simulator)
+    library = await new_library(root, template, CASES[told.case], simulator)
+    if told.work:
+        await library.give_picture(PICTURE, *library.case.sizes.get(told.work[1], (256, 256)))
+    return library
 
 
-def batch(case: ProviderCase) -> dict[str, object]:
-    """One node with the provider's default model, as the UI sends it."""
+def batch(case: ProviderCase, work: Work | None = None) -> dict[str, object]:
+    """One node with the provider's default model, as the UI sends it, or one that works on the picture."""
     info = case.provider.info
-    model = case.default_model()
+    model = work[1] if work else case.default_model()
     width, height = case.sizes.get(model, (1024, 1024))
     identifier = {
         "key": model_key(info.provider_id, model),
@@ -132,6 +153,13 @@ def batch(case: ProviderCase) -> dict[str, object]:
         "base": "external",
         "type": "external_image_generator",
     }
+    if work:
+        words = next(m.work.words for m in case.models() if m.model_id == model and m.work)
+        node: dict[str, object] = {"id": NODE, "model": identifier, "image": {"image_name": PICTURE}}
+        if work[0] == "upscale":
+            prompt = "a red fox" if words == "required" else ""
+            return batch_of({NODE: {**node, "type": "third_party_image_upscale", "prompt": prompt}})
+        return batch_of({NODE: {**node, "type": "third_party_background_removal"}})
     node = {
         "id": NODE,
         "type": "third_party_image_generation",
