@@ -1,7 +1,7 @@
 """Cloudflare D1 as a Database.
 
-Invariants: one call of the port is one HTTP request; row counts mean the same as on SQLite (D1's own `meta.changes`
-also counts rows that triggers wrote, so each write of a batch is followed by `SELECT changes()`).
+Invariants: one write or batch is one HTTP request, reads that wait share one; row counts mean the same as on SQLite
+(D1's own `meta.changes` also counts rows that triggers wrote, so `SELECT changes()` follows each write of a batch).
 """
 
 import asyncio
@@ -23,8 +23,12 @@ from invokeai.app.services.shared.database.base import (
 )
 from invokeai.app.services.shared.database.d1_client import D1Client, D1Settings
 from invokeai.app.services.shared.database.limits import checked
+from invokeai.app.services.shared.database.shared_requests import SharedRequests
 
 _RETURNS_ROWS = re.compile(r"^\s*(SELECT|VALUES|PRAGMA|EXPLAIN|WITH)\b|\bRETURNING\b", re.IGNORECASE)
+_WRITES = re.compile(r"^\s*(?!SELECT\b|WITH\b)|\bRETURNING\b", re.IGNORECASE)
+_READS_AT_ONCE = 2
+"""Requests of reads side by side. D1 works on one statement at a time; the second hides the way there."""
 _CHANGES = Statement("SELECT changes() AS changed, last_insert_rowid() AS inserted")
 
 
@@ -33,12 +37,14 @@ class D1Database(Database):
 
     def __init__(self, settings: D1Settings, migrations_folder: Path = migrations.MIGRATIONS) -> None:
         self._client = D1Client(settings)
+        self._reads = SharedRequests(self._client.query, _READS_AT_ONCE)
         self._migrations_folder = migrations_folder
 
     async def fetch(self, sql: str, *params: SqlValue) -> list[Row]:
         """Rows of one statement, also of a write with `RETURNING`."""
-        results = await self._client.query([checked(Statement(sql, params))])
-        return _rows(results[0])
+        statement = checked(Statement(sql, params))
+        send = self._client.query if _WRITES.search(sql) else self._reads.ask
+        return _rows((await send([statement]))[0])
 
     async def execute(self, sql: str, *params: SqlValue) -> Result:
         results = await self._client.query([checked(Statement(sql, params)), _CHANGES])
