@@ -1,6 +1,8 @@
 """BytePlus Ark's picture endpoint: sizes by name or in pixels, fields that some models refuse, errors in 200."""
 
+import asyncio
 import base64
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
@@ -47,6 +49,10 @@ class Options(Strict):
     mode: Literal["standard", "fast"]
 
 
+class Series(Strict):
+    max_images: Annotated[int, Field(ge=1, le=15)] = 15
+
+
 class Asked(Strict):
     model: str
     prompt: Annotated[str, Field(min_length=1)]
@@ -57,6 +63,8 @@ class Asked(Strict):
     optimize_prompt_options: Options | None = None
     output_format: Literal["png", "jpeg"] | None = None
     sequential_image_generation: Literal["disabled", "auto"] | None = None
+    sequential_image_generation_options: Series | None = None
+    stream: bool = False
 
 
 class SeedreamSimulator(Simulator):
@@ -73,6 +81,12 @@ class SeedreamSimulator(Simulator):
         self.reports: str | None = None
         """The model that the answer names, where it is not the one asked for."""
         self.formats: list[str] = []
+        self.series_fails: dict[int, dict[str, str]] = {}
+        """Errors of pictures of the next series, by their place in it."""
+        self.series_made: int | None = None
+        """How many pictures the model finds in the prompt; as many as it may."""
+        self.stream_ends: Literal["whole", "early", "torn"] = "whole"
+        """`early`: before its last event; `torn`: in the midst of the second picture, and the connection with it."""
 
     def paid_routes(self) -> dict[tuple[str, str], Handler]:
         return {("POST", "/api/v3/images/generations"): self.generate}
@@ -89,17 +103,21 @@ class SeedreamSimulator(Simulator):
     def invalid(self, where: str, message: str) -> Rejected:
         return _error(400, "InvalidParameter", f"The parameter `{where}` is not valid: {message}")
 
-    async def generate(self, request: web.Request) -> web.Response:
+    async def generate(self, request: web.Request) -> web.StreamResponse:
         asked = await self.body(request, Asked)
         sold = SOLD.get(asked.model)
         if sold is None:
             raise _error(404, "ModelNotOpen", f"Your account has not activated the model {asked.model}.")
+        if asked.sequential_image_generation_options and asked.sequential_image_generation != "auto":
+            raise self.invalid("sequential_image_generation_options", "only with auto")
         if asked.sequential_image_generation is not None and not sold.series:
             raise self.invalid("sequential_image_generation", "not supported by the model")
         if asked.output_format is not None and not sold.png:
             raise self.invalid("output_format", "not supported by the model")
         width, height = self._size(asked, sold)
         inputs = self._inputs(asked, sold)
+        if asked.sequential_image_generation == "auto":
+            return await self._series(request, asked, sold, (width, height), inputs)
         made = 0 if self.item_error or self.whole_error else 1
         job_id = f"job-{len(self.ledger)}"
         if made:
@@ -115,6 +133,44 @@ class SeedreamSimulator(Simulator):
         else:
             answer["data"] = [self._item(asked, width, height, f"{asked.prompt} {job_id}")]
         return web.json_response(answer)
+
+    async def _series(
+        self, request: web.Request, asked: Asked, sold: Sold, size: tuple[int, int], inputs: int
+    ) -> web.StreamResponse:
+        options = asked.sequential_image_generation_options or Series()
+        if inputs + options.max_images > 15:
+            raise self.invalid("max_images", "pictures given and made are at most 15 together")
+        if not asked.stream:
+            raise self.invalid("stream", "this simulator makes series as streams alone")
+        number = self.series_made or options.max_images
+        made = number - len(self.series_fails)
+        job_id = f"job-{len(self.ledger)}"
+        self.bill(job_id, Decimal(sold.price) * made, made, asked.model_dump(exclude={"image"}, exclude_none=True))
+        events: list[dict[str, Any]] = []
+        for index in range(number):
+            shared = {"model": asked.model, "created": 1, "image_index": index}
+            if index in self.series_fails:
+                error = self.series_fails[index]
+                events.append({"type": "image_generation.partial_failed", **shared, "error": error})
+            else:
+                item = self._item(asked, *size, f"{asked.prompt} {job_id} {index}")
+                events.append({"type": "image_generation.partial_succeeded", **shared, **item})
+        usage = {"generated_images": made, "output_tokens": 16384 * made}
+        events.append({"type": "image_generation.completed", "model": asked.model, "created": 1, "usage": usage})
+        lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+        if self.stream_ends == "early":
+            lines = lines[:-1]
+        if self.stream_ends != "torn":
+            body = b"".join(lines) + (b"data: [DONE]\n\n" if self.stream_ends == "whole" else b"")
+            return web.Response(body=body, content_type="text/event-stream")
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(lines[0])
+        await answer.write(lines[1][: len(lines[1]) // 2])
+        await asyncio.sleep(0.02)  # so that both are on their way before the end
+        assert request.transport is not None
+        request.transport.abort()
+        return answer
 
     def _item(self, asked: Asked, width: int, height: int, text: str) -> dict[str, str]:
         file = self.picture(width, height, text, "PNG" if asked.output_format == "png" else "JPEG")

@@ -99,7 +99,7 @@ async def _show(event: dict[str, Any], drafts: int, on_progress: ProgressListene
     if on_progress is None:
         return
     try:
-        image = await asyncio.to_thread(_draft, str(event.get("b64_json") or ""))
+        image = await asyncio.to_thread(draft_in, str(event.get("b64_json") or ""))
     except (ValueError, OSError, UnsafePicture):
         logger.info("A draft could not be shown")
         return
@@ -107,7 +107,12 @@ async def _show(event: dict[str, Any], drafts: int, on_progress: ProgressListene
     on_progress(f"Draft {number} of {drafts}", number / (drafts + 1), image)
 
 
-def _draft(text: str) -> Image:
+def draft_in(text: str) -> Image:
+    """The picture in a base64 text, small enough to be shown on the way.
+
+    Raises:
+        ValueError, OSError, UnsafePicture: it is none, or nothing that may be opened.
+    """
     from PIL import Image as Pillow
 
     data = base64.b64decode(text, validate=True)

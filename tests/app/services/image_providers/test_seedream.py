@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.http_answer import HttpAnswer
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
@@ -194,3 +195,66 @@ def test_other_dates_regions_and_endpoints() -> None:
 )
 def test_a_region_is_a_base_url(base: str | None, url: str) -> None:
     assert SeedreamImageService(lambda: ProviderCredentials("k", base)).base_url() == url
+
+
+async def test_a_series_shows_its_pictures_as_they_come(bench: CloudBench) -> None:
+    shown: list[str] = []
+
+    def listen(message: str, share: float | None, image: Any) -> None:
+        assert image is not None and max(image.size) <= 512 and share is not None
+        shown.append(message)
+
+    service_of(bench).series_made = 3
+    request = bench.request(options={"series": 4}, on_progress=listen)
+    (estimate,) = bench.manager.estimate(request)
+    result = await bench.generate(request)
+    sent = bench.simulator.ledger[0].request
+    assert sent["sequential_image_generation_options"] == {"max_images": 4} and sent["stream"] is True
+    assert len(result.images) == 3 and shown == [f"Picture {n} of at most 4" for n in (1, 2, 3)]
+    assert estimate is not None and estimate.amount == "0.140"
+    assert result.cost == Cost("0.105", kind=CostKind.ESTIMATED) and bench.simulator.ledger[0].pictures == 3
+    bench.restart()
+    assert len((await bench.generate(request)).images) == 3 and bench.simulator.paid_requests == 1
+
+
+async def test_a_picture_of_a_series_that_failed_is_said(bench: CloudBench) -> None:
+    error = {"code": "OutputImageSensitiveContentDetected", "message": "The second is sensitive."}
+    service_of(bench).series_fails = {1: error}
+    result = await bench.generate(bench.request(options={"series": 3}))
+    assert len(result.images) == 2 and "The second is sensitive" in (result.note or "")
+    assert result.cost.amount == "0.070"
+
+
+async def test_a_series_that_is_refused_whole_is_a_refusal(bench: CloudBench) -> None:
+    error = {"code": "OutputImageSensitiveContentDetected", "message": "All are sensitive."}
+    service_of(bench).series_fails = {0: error, 1: error}
+    with pytest.raises(ProviderRefused, match="All are sensitive"):
+        await bench.generate(bench.request(options={"series": 2}))
+
+
+@pytest.mark.parametrize(("ends", "number"), [("early", 3), ("torn", 1)])
+async def test_a_stream_that_breaks_off_leaves_what_had_come(bench: CloudBench, ends: Any, number: int) -> None:
+    service_of(bench).stream_ends = ends
+    request = bench.request(options={"series": 3})
+    result = await bench.generate(request)
+    assert len(result.images) == number and "broke off" in (result.note or "")
+    assert result.cost.amount == str(Decimal("0.035") * number)
+    bench.restart()
+    assert len((await bench.generate(request)).images) == number and bench.simulator.paid_requests == 1
+
+
+@pytest.mark.parametrize(
+    ("model_id", "changes", "words"),
+    [
+        (FLASH, {"options": {"series": 3}}, "makes no series"),
+        (OLD, {"options": {"series": 16}}, "2 to 15 pictures"),
+        (OLD, {"options": {"series": True}}, "2 to 15 pictures"),
+        (OLD, {"options": {"series": 12}, "reference_images": (scene(16, 16),) * 4}, "at most 15 together"),
+    ],
+)
+async def test_a_series_that_cannot_be_is_said_and_not_sent(
+    bench: CloudBench, model_id: str, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request(model_id=model_id, **changes))
+    assert not bench.simulator.seen

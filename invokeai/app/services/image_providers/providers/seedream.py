@@ -1,4 +1,4 @@
-"""BytePlus Ark: Seedream. A call makes one picture, comes back whole, and cannot be asked for later.
+"""BytePlus Ark: Seedream. A call makes one picture, or a series as a stream, and neither can be asked for later.
 
 The mark that Ark adds by itself is always switched off or on by name. A picture may fail inside an answer of 200.
 Source of the format: the volcengine-ark-runtime 5.0.54 package and BytePlus' pages of September 2026.
@@ -6,6 +6,7 @@ Source of the format: the volcengine-ark-runtime 5.0.54 package and BytePlus' pa
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,13 +24,16 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderUnavailable,
 )
 from invokeai.app.services.image_providers.seedream_models import MODELS, SeedreamModel, model_like
+from invokeai.app.services.image_providers.seedream_stream import series_reader
 
 if TYPE_CHECKING:
-    from invokeai.app.services.image_providers.generation import ImageRequest
+    from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
     from invokeai.app.services.image_providers.receipts import Receipt
 
 NO_MONEY = ("AccountOverdueError", "QuotaExceeded", "SetLimitExceeded")
 MOST_UNEQUAL = 16
+MOST_IN_SERIES = 15
+"""Pictures given and made, together."""
 
 
 class SeedreamImageService(OpenAiWireProvider):
@@ -42,7 +46,7 @@ class SeedreamImageService(OpenAiWireProvider):
         models=MODELS,
         default_model="seedream-5-0-260128",
         priority=60,
-        options=frozenset({"watermark", "optimize_prompt"}),
+        options=frozenset({"watermark", "optimize_prompt", "series"}),
     )
     default_base_url = "https://ark.ap-southeast.bytepluses.com/api/v3"
 
@@ -62,15 +66,26 @@ class SeedreamImageService(OpenAiWireProvider):
         return model_like(model_id)
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
-        """By picture, and by input picture where they cost something."""
+        """By picture, and by input picture where they cost something; a series as if it were made whole."""
         assert isinstance(model, SeedreamModel)
         inputs = len(request.reference_images) + (request.init_image is not None)
-        return _cost(model, request.num_images, inputs)
+        return _cost(model, request.num_images * (_series(request) or 1), inputs)
+
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """As ever; with the option `series` (2 to 15 pictures at most) as a stream, each picture shown as it comes."""
+        series = _series(request)
+        if series is None:
+            return await super().generate(request, model, receipt)
+        call = await asyncio.to_thread(self.call_for, request, model, receipt)
+        reader = series_reader(series, request.on_progress)
+        answer = await self.pay(call, receipt, model.timeout_seconds, reader)
+        await receipt.answered(answer.pack())
+        return await self.result_of(answer, receipt)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
-        """One picture, in the answer itself."""
+        """One picture, or as many as the model finds in the prompt, in the answer itself."""
         assert isinstance(model, SeedreamModel)
-        size = _size(request, model)
+        size, series = _size(request, model), _series(request)
         pictures = [data_uri(p) for p in (request.init_image, *request.reference_images) if p is not None]
         body: dict[str, Any] = {
             "model": model.model_id,
@@ -81,7 +96,9 @@ class SeedreamImageService(OpenAiWireProvider):
             "watermark": bool(request.options.get("watermark")),
             "optimize_prompt_options": {"mode": "standard"} if request.options.get("optimize_prompt") else None,
             "output_format": "png" if model.png else None,
-            "sequential_image_generation": "disabled" if model.series else None,
+            "sequential_image_generation": "auto" if series else "disabled" if model.series else None,
+            "sequential_image_generation_options": {"max_images": series} if series else None,
+            "stream": True if series else None,
         }
         return HttpCall("POST", "/images/generations", json=nothing_empty(body))
 
@@ -89,7 +106,8 @@ class SeedreamImageService(OpenAiWireProvider):
         """By the pictures that Ark counted, at the price of the list."""
         model = next((m for m in MODELS if m.model_id == model_id), None) or model_like(model_id)
         usage = answer.get("usage") or {}
-        made, inputs = usage.get("generated_images"), usage.get("input_images")
+        came = sum("error" not in item for item in answer.get("data") or [])  # a stream may break off before it counts
+        made, inputs = usage.get("generated_images", came), usage.get("input_images")
         if model is None or not isinstance(made, int) or made < 1:
             return Cost()
         return _cost(model, made, inputs if isinstance(inputs, int) else 0) or Cost()
@@ -136,9 +154,32 @@ def _size(request: ImageRequest, model: SeedreamModel) -> str:
     allowed = model.capabilities.max_reference_images or 0
     if len(request.reference_images) + (request.init_image is not None) > allowed:
         faults.append(f"it takes at most {allowed} pictures")
+    series = _series(request)
+    if series is not None and not model.series:
+        faults.append("it makes no series")
+    elif (
+        series is not None
+        and len(request.reference_images) + (request.init_image is not None) + series > MOST_IN_SERIES
+    ):
+        faults.append(f"pictures given and a series are at most {MOST_IN_SERIES} together")
     if faults:
         raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="seedream")
     return str(request.image_size) if word_only else f"{width}x{height}"
+
+
+def _series(request: ImageRequest) -> int | None:
+    """How many pictures a series may have; None: it is none.
+
+    Raises:
+        ProviderBadRequest: not as many as there can be.
+    """
+    series = request.options.get("series")
+    if series is None:
+        return None
+    if isinstance(series, bool) or not isinstance(series, int) or not 2 <= series <= MOST_IN_SERIES:
+        message = f"A series of Seedream has 2 to {MOST_IN_SERIES} pictures at most, not {series!r}."
+        raise ProviderBadRequest(message, provider_id="seedream")
+    return series
 
 
 def _cost(model: SeedreamModel, made: int, inputs: int) -> Cost | None:
