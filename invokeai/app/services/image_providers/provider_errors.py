@@ -41,7 +41,7 @@ class ProviderRefused(ProviderError, InvalidInput):
     """Moderation said no, at `stage` (a key of REMEDIES). Never sent again by itself."""
 
     def __init__(self, message: str, *, stage: str = "unknown", provider_id: str = "", **words: str | None) -> None:
-        super().__init__(f"{message} {REMEDIES[stage]}", provider_id=provider_id, **words)
+        super().__init__(_sentences(message, REMEDIES[stage]), provider_id=provider_id, **words)
         self.stage = stage
 
 
@@ -51,7 +51,8 @@ class ProviderRateLimited(ProviderError, Unavailable):
     def __init__(
         self, message: str, *, retry_after: float | None = None, provider_id: str = "", **words: str | None
     ) -> None:
-        super().__init__(message, provider_id=provider_id, **words)
+        remedy = f"Nothing was billed. Try again {_when(retry_after)}, or choose another provider's model."
+        super().__init__(_sentences(message, remedy), provider_id=provider_id, **words)
         self.retry_after = retry_after
 
 
@@ -60,7 +61,7 @@ class ProviderQuotaExhausted(ProviderError, Unavailable):
 
     def __init__(self, message: str, *, provider_id: str = "", **words: str | None) -> None:
         remedy = "Add credit there, or choose another provider's model."
-        super().__init__(f"{message} {remedy}", provider_id=provider_id, **words)
+        super().__init__(_sentences(message, remedy), provider_id=provider_id, **words)
 
 
 class SpendCapReached(ProviderError, Unavailable):
@@ -88,7 +89,27 @@ class OutcomeUnknown(ProviderError, Unavailable):
     """The request left and no answer came: it may have been billed, so it is not sent again by itself."""
 
     may_be_billed: ClassVar[bool] = True
+    remedy: ClassVar[str] = "It is not sent again by itself; running it again may cost a second time."
+
+    def __init__(self, message: str, *, provider_id: str = "", **words: str | None) -> None:
+        super().__init__(_sentences(message, self.remedy), provider_id=provider_id, **words)
 
 
 class PaidPictureLate(OutcomeUnknown):
     """The provider has the picture, or still makes it, and it did not come in time: the server asks again by itself."""
+
+    remedy: ClassVar[str] = ""
+
+
+def _sentences(said: str, remedy: str) -> str:
+    """A provider's words, which may end anyhow, and ours."""
+    return f"{said}{'' if said.endswith(('.', '!', '?')) else '.'} {remedy}".rstrip()
+
+
+def _when(seconds: float | None) -> str:
+    if seconds is None:
+        return "later"
+    for size, name in ((3600, "hours"), (60, "minutes")):
+        if seconds > 1.5 * size:
+            return f"in {seconds / size:.0f} {name}"
+    return f"in {max(seconds, 1):.0f} seconds"

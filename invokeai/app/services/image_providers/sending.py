@@ -33,9 +33,7 @@ logger = logging.getLogger(__name__)
 
 RATE_LIMIT_TRIES = 3
 LONGEST_WAIT = 60.0
-MAYBE_BILLED = (
-    "The request reached {name}, but no answer came back; it may have been billed. Run it again to pay again."
-)
+MAYBE_BILLED = "The request reached {name}, but no answer came back; it may have been billed."
 
 
 class ProviderLine:
@@ -184,7 +182,7 @@ class ProviderLine:
         wait = self.keys.seconds_to_wait()
         if wait > LONGEST_WAIT:
             raise ProviderRateLimited(
-                f"{self._name} asked this server to wait {wait:.0f} more seconds. Nothing was sent.",
+                f"{self._name} asked this server to wait, so nothing was sent.",
                 retry_after=wait,
                 provider_id=self.provider.info.provider_id,
             )

@@ -135,7 +135,8 @@ async def test_a_rate_limit_that_does_not_end_or_takes_too_long_is_told(monkeypa
         await manager.generate(a_request(), KEY)
     assert len(slow.calls) == 4
     assert manager.metrics["slow"].failures == {"ProviderRateLimited": 2}
-    assert manager.metrics["slow"].last_failure == "come back tomorrow"
+    told = "come back tomorrow. Nothing was billed. Try again in 67 minutes, or choose another provider's model."
+    assert manager.metrics["slow"].last_failure == told
 
 
 async def test_more_images_than_a_model_makes_at_once_become_several_calls() -> None:
