@@ -5,7 +5,7 @@ It knows its own models only, answers with base64 or addresses of its own, and h
 
 import base64
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -31,6 +31,8 @@ class Generation(Strict):
     prompt: Annotated[str, Field(min_length=1)]
     n: Annotated[int, Field(ge=1, le=4)] = 1
     size: Annotated[str, Field(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$")]
+    response_format: Literal["url", "b64_json"] | None = None
+    quality: str | None = None
 
 
 class OpenAiCompatibleSimulator(Simulator):
@@ -98,7 +100,7 @@ class OpenAiCompatibleSimulator(Simulator):
         job_id = f"job-{len(self.ledger)}"
         self.bill(job_id, PRICE * asked.n, asked.n, {**asked.model_dump(), "pictures": pictures})
         files = [self.picture(width, height, f"{asked.prompt} {job_id} {n}") for n in range(asked.n)]
-        if self.answers_with == "url":
+        if (asked.response_format or self.answers_with) == "url":
             data = [{"url": self.picture_url(f"{job_id}-{n}.png", file)} for n, file in enumerate(files)]
         else:
             data = [{"b64_json": base64.b64encode(file).decode()} for file in files]

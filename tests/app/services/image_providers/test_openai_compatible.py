@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -66,6 +67,14 @@ async def test_pictures_come_as_address_or_text(bench: CloudBench, kind: str) ->
     result = await bench.generate()
     assert isinstance(result.images[0].image, bytes) and result.cost.amount is None
     assert len(bench.simulator.pictures) == (kind == "url")
+
+
+@pytest.mark.parametrize("mode", ["txt2img", "inpaint"])
+async def test_options_are_sent_as_they_are(bench: CloudBench, mode: Any) -> None:
+    options = {"response_format": "b64_json", "quality": "hd"}
+    await bench.generate(bench.request(mode, options=options))
+    sent = bench.simulator.ledger[0].request
+    assert {name: sent[name] for name in options} == options and not bench.simulator.pictures
 
 
 async def test_the_server_is_asked_for_its_models_where_the_settings_name_none(unlisted: CloudBench) -> None:

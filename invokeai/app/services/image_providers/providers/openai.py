@@ -115,7 +115,7 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
         models=MODELS,
         default_model="gpt-image-2.6-flare",
         priority=30,
-        options=frozenset({"quality", "background", "input_fidelity", "partial_images"}),
+        options=frozenset({"quality", "background", "moderation", "input_fidelity", "partial_images"}),
     )
     default_base_url = "https://api.openai.com"
 
@@ -167,8 +167,7 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
         call = await asyncio.to_thread(self.call_for, replace(request, options=options), model, receipt)
         reader = stream_reader(drafts, request.on_progress)
         answer = await self.pay(streamed(call, drafts), receipt, model.timeout_seconds, reader)
-        await receipt.answered(answer.pack())
-        return await self.result_of(answer, receipt)
+        return await self.keep_and_read(answer, receipt)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """The picture call of the wire, with a quality that is always named."""
@@ -182,6 +181,7 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
             "output_format": "png",
             "quality": "auto",
             "background": "auto",
+            "moderation": "auto",  # its own default, said so that it stays what it is; the option takes `low`
             **{name: value for name, value in request.options.items() if value and name != "input_fidelity"},
         }
         return picture_call(values, request)
@@ -244,6 +244,8 @@ def _check(request: ImageRequest, model: OpenAIModelConfig) -> None:
         faults.append(f"a prompt has at most {MAX_PROMPT:,} characters")
     if str(request.options.get("quality") or "auto") not in model.qualities:
         faults.append(f"its qualities are {', '.join(model.qualities)}")
+    if str(request.options.get("moderation") or "auto") not in ("auto", "low"):
+        faults.append("its moderation is auto or low")
     if request.options.get("input_fidelity") == "high":
         faults.append("it keeps to input pictures closely by itself and takes no input fidelity")
     if len(request.reference_images) + (request.init_image is not None) > MAX_PICTURES:

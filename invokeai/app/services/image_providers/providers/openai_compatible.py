@@ -1,7 +1,8 @@
 """Any server that speaks OpenAI's picture endpoints: a base URL, a key where it wants one, its own models.
 
 What its models can do is not known here, so nothing is promised: sizes are free, and the server itself says no.
-Pictures are fetched from the server's own address or from hosts that the settings name, from nowhere else.
+Pictures are fetched from the server's own address or from hosts that the settings name, from nowhere else; with the
+option `response_format: b64_json` they are in the answer, where the server can do that. Options are sent as they are.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class OpenAiCompatibleImageService(OpenAiWireProvider, ListingProvider):
         default_model="",
         priority=90,
         needs_key=False,
+        options=frozenset({"response_format", "quality", "background", "moderation", "style", "output_format"}),
     )
     default_base_url = ""
 
@@ -66,7 +68,8 @@ class OpenAiCompatibleImageService(OpenAiWireProvider, ListingProvider):
         return (
             "Enter the server's base URL in the model manager (usually ending in /v1), and its key if it wants one "
             "(OPENAI_COMPATIBLE_API_KEY). Its models come from its /models or from the setting provider_models; a "
-            "picture that it keeps on another host needs that host in provider_result_hosts."
+            "picture that it keeps on another host needs that host in provider_result_hosts, or the option "
+            "response_format: b64_json in provider_options."
         )
 
     def base_url(self) -> str:
@@ -112,6 +115,7 @@ class OpenAiCompatibleImageService(OpenAiWireProvider, ListingProvider):
             "prompt": request.prompt,
             "n": request.num_images,
             "size": f"{request.width}x{request.height}",
+            **{name: value for name, value in request.options.items() if value is not None},
         }
         return picture_call(values, request)
 

@@ -1,0 +1,60 @@
+"""OpenAI: what would be decided by itself is said, sizes of each family, masks whose transparent part is made anew."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai.app.services.image_providers.generation import CostKind
+from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
+from invokeai.app.services.image_providers.receipts import CallKey
+from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
+from tests.app.services.image_providers.provider_cases.openai import CASE
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[CloudBench]:
+    async with cloud_bench(CASE, tmp_path) as bench:
+        yield bench
+
+
+async def test_what_openai_would_decide_is_said(bench: CloudBench) -> None:
+    await bench.generate()
+    options = {"quality": "low", "moderation": "low", "background": "transparent"}
+    await bench.generate(bench.request("inpaint", options=options), CallKey("session", "asked"))
+    left_open, asked = [job.request for job in bench.simulator.ledger]
+    assert (left_open["quality"], left_open["moderation"], left_open["background"]) == ("auto", "auto", "auto")
+    assert {name: asked[name] for name in options} == options
+    assert asked["masked"] and asked["pictures"] == 1 and asked["output_format"] == "png"
+
+
+async def test_the_cost_is_computed_from_the_tokens_and_estimated_on_the_high_side(bench: CloudBench) -> None:
+    request = bench.request("img2img", "gpt-image-2.5-flare", width=2048, height=1152, options={"quality": "low"})
+    (estimate,) = bench.manager.estimate(request)
+    result = await bench.generate(request)
+    assert result.cost.kind is CostKind.COMPUTED
+    assert Decimal(result.cost.amount or 0) == bench.simulator.ledger[0].amount
+    assert estimate is not None and estimate.kind is CostKind.ESTIMATED
+
+
+@pytest.mark.parametrize(
+    ("model_id", "changes", "words"),
+    [
+        ("gpt-image-2.6-flare", {"width": 1280, "height": 720}, "its sizes are"),
+        ("gpt-image-2.5-flare", {"width": 1000}, "divide by 16"),
+        ("gpt-image-2.5-flare", {"width": 3840, "height": 1024}, "three times"),
+        ("gpt-image-2", {"options": {"quality": "max"}}, "its qualities are"),
+        ("gpt-image-2", {"options": {"moderation": "none"}}, "auto or low"),
+        ("gpt-image-2", {"options": {"input_fidelity": "high"}}, "input fidelity"),
+        ("gpt-image-2", {"seed": 1}, "no seed"),
+        ("gpt-image-2", {"reference_images": (scene(16, 16),) * 17}, "at most 16"),
+    ],
+)
+async def test_what_a_model_cannot_do_is_said_and_not_sent(
+    bench: CloudBench, model_id: str, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(bench.request("txt2img", model_id, **changes))
+    assert not bench.simulator.seen
