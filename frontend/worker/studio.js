@@ -4,6 +4,7 @@
 
 import { Container, getContainer } from "@cloudflare/containers";
 import { d1Gateway } from "./d1gateway.js";
+import { instanceOf } from "./instances.js";
 import { isBusy, serverEnvironment } from "./server_settings.js";
 
 const PORT = 8080;
@@ -96,14 +97,5 @@ Studio.outboundByHost = {
   "d1.internal": (request, env) => d1Gateway(request, { [env.INVOKEAI_D1_DATABASE_ID]: env.DB }, null),
 };
 
-/** The container of a user. The same user always meets the same one: its sockets carry that user's events. */
-export function studioOf(user, env) {
-  return getContainer(env.STUDIO, instanceOf(user, Number(env.INSTANCES ?? 1)));
-}
-
-/** Name of one of `instances` containers. */
-function instanceOf(user, instances) {
-  let hash = 0;
-  for (const character of user) hash = (hash * 31 + character.codePointAt(0)) >>> 0;
-  return `studio-${hash % instances}`;
-}
+/** The container of a user. */
+export const studioOf = (user, env) => getContainer(env.STUDIO, instanceOf(user, env.INSTANCES));

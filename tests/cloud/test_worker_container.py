@@ -46,9 +46,14 @@ def nodes(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def worker(engine: ProcessEngine, nodes: Path, s3_server: S3Server) -> Iterator[CloudWorker]:
-    """A Worker whose container sleeps after a second without a visitor."""
-    bindings = {"SLEEP_AFTER": "1s", "FAL_KEY": "key-of-a-provider", "INVOKEAI_CUSTOM_NODES_PATH": str(nodes)}
+def sleep_after() -> str:
+    return "1s"
+
+
+@pytest.fixture
+def worker(engine: ProcessEngine, nodes: Path, s3_server: S3Server, sleep_after: str) -> Iterator[CloudWorker]:
+    """A Worker whose container sleeps after `sleep_after` without a visitor."""
+    bindings = {"SLEEP_AFTER": sleep_after, "FAL_KEY": "key-of-a-provider", "INVOKEAI_CUSTOM_NODES_PATH": str(nodes)}
     bindings |= cloud_settings(INSIDE, s3_server.new_bucket())
     worker = CloudWorker(None, bindings, engine=engine)
     yield worker
@@ -119,6 +124,7 @@ async def test_it_comes_back_to_its_work_when_its_host_is_lost(
     assert engine.starts == 2
 
 
+@pytest.mark.parametrize("sleep_after", ["1m"])  # it must not fall asleep before it is killed
 async def test_a_server_that_cannot_stay_up_is_left_alone_after_a_while(
     worker: CloudWorker, engine: ProcessEngine
 ) -> None:

@@ -140,8 +140,11 @@ async def test_openais_client_makes_pictures_through_the_worker(cloud_worker: Cl
 
 
 def in_node(expression: str) -> str:
-    """What a module of the Worker says."""
-    script = f"import * as settings from './worker/server_settings.js'; console.log({expression})"
+    """What modules of the Worker say."""
+    script = (
+        "import * as settings from './worker/server_settings.js'; import {instanceOf} from './worker/instances.js';"
+    )
+    script += f"console.log({expression})"
     command = ["node", "--input-type=module", "-e", script]
     return subprocess.run(command, cwd=FRONTEND, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -153,6 +156,16 @@ def test_the_container_gets_settings_and_keys_but_not_the_access_token() -> None
     assert told["FAL_KEY"] == "f" and told["INVOKEAI_DAILY_SPEND_CAP"] == "5"
     assert told["INVOKEAI_WEB_UI"] == "none" and told["INVOKEAI_D1_BASE_URL"] == "http://d1.internal"
     assert all(name == "FAL_KEY" or name.startswith(("INVOKEAI_", "FORWARDED_")) for name in told)
+
+
+def test_a_user_always_meets_the_same_container_and_users_are_spread() -> None:
+    users = [f"user-{n}" for n in range(300)]
+    met: list[str] = json.loads(in_node(f"JSON.stringify({json.dumps(users)}.map((user) => instanceOf(user, '3')))"))
+    assert {name: met.count(name) >= 60 for name in met} == {"studio-0": True, "studio-1": True, "studio-2": True}
+    backwards = json.loads(in_node(f"JSON.stringify({json.dumps(users[::-1])}.map((user) => instanceOf(user, 3)))"))
+    assert backwards == met[::-1]
+    for wanted in ("undefined", "''", "'0'", "'-2'", "'many'", "'1'"):
+        assert in_node(f"instanceOf('system', {wanted})") == "studio-0"
 
 
 async def test_work_keeps_the_container_awake_and_a_paused_queue_does_not(browser: aiohttp.ClientSession) -> None:

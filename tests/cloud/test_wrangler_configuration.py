@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from invokeai.app.services.config.config import AppConfig
 from tests.cloud.d1_gateway import FRONTEND, install_node_packages
 
 REPOSITORY = FRONTEND.parent
@@ -88,6 +89,10 @@ def test_the_way_in_and_the_cost_stay_bounded() -> None:
     assert settings["workers_dev"] is False and settings["preview_urls"] is False
     container = settings["containers"][0]
     assert container["instance_type"] == "lite" and container["max_instances"] <= 2
+    assert int(settings["vars"]["INSTANCES"]) < container["max_instances"], "a rollout needs room for a successor"
+    assert container["rollout_step_percentage"] == 100, "one server at a time owns the studio's events"
+    longest_wait = container["rollout_active_grace_period"]
+    assert AppConfig.model_fields["drain_seconds"].default < longest_wait <= 900
     assert settings["migrations"] == [{"tag": "v1", "new_sqlite_classes": ["Studio"]}]
     assert (REPOSITORY / settings["d1_databases"][0]["migrations_dir"]).is_dir()
     assert not any("TOKEN" in name or "KEY" in name for name in settings["vars"])
