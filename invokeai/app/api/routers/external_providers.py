@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict
 
-from invokeai.app.api.auth import AdminDep
+from invokeai.app.api.auth import AdminDep, CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
 from invokeai.app.services.image_providers.provider import ImageProvider
+from invokeai.app.services.image_providers.provider_status import provider_statuses
 from invokeai.app.services.shared.errors import NotAvailableHere
 
 external_providers_router = APIRouter(prefix="/v1/app/external_providers", tags=["app"])
@@ -33,7 +34,7 @@ class ExternalProviderConfigUpdate(BaseModel):
 
 
 class ExternalProviderStatusModel(BaseModel):
-    """Whether a provider can be used, else why not."""
+    """Whether a provider can be used; what is missing, what failed, what it cost today."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -43,15 +44,19 @@ class ExternalProviderStatusModel(BaseModel):
 
 
 @external_providers_router.get("/status", operation_id="get_external_provider_statuses")
-async def get_external_provider_statuses(services: ServicesDep) -> list[ExternalProviderStatusModel]:
-    """Every provider, and what is missing."""
+async def get_external_provider_statuses(
+    services: ServicesDep, user: CurrentUserDep
+) -> list[ExternalProviderStatusModel]:
+    """Every provider. An administrator sees what all have spent today (UTC), others their own."""
+    spent_by = None if user.is_admin else user.user_id
+    statuses = await provider_statuses(services.image_generation, services.spend_reports, spent_by)
     return [
         ExternalProviderStatusModel(
-            provider_id=provider.info.provider_id,
-            configured=provider.is_available(),
-            message=_message(services, provider),
+            provider_id=status.provider.info.provider_id,
+            configured=status.configured,
+            message=" ".join(filter(None, (status.message, _how_it_is_set(services, status.provider)))) or None,
         )
-        for provider in services.image_generation.providers()
+        for status in statuses
     ]
 
 
@@ -77,6 +82,7 @@ async def set_external_provider_config(
             raise NotAvailableHere(_from_settings(provider))
     was_available = provider.is_available()
     services.provider_credentials.save(provider_id, changes)
+    services.image_generation.metrics[provider_id].forget_failure()
     await provider.refresh_models()
     if provider.is_available() and not was_available:
         services.model_manager.announce_provider(provider_id)
@@ -90,6 +96,7 @@ async def reset_external_provider_config(
     """Forget the key and the address that were kept here."""
     provider = services.image_generation.get_provider(provider_id)
     services.provider_credentials.save(provider_id, {"api_key": None, "base_url": None})
+    services.image_generation.metrics[provider_id].forget_failure()
     return _config(services, provider)
 
 
@@ -102,10 +109,9 @@ def _config(services: ServicesDep, provider: ImageProvider) -> ExternalProviderC
     )
 
 
-def _message(services: ServicesDep, provider: ImageProvider) -> str | None:
-    reason = provider.get_unavailability_reason()
-    if reason:
-        return f"{reason} {provider.get_setup_instructions()}"
+def _how_it_is_set(services: ServicesDep, provider: ImageProvider) -> str | None:
+    if not provider.is_available():
+        return None
     if services.provider_credentials.key_is_configured(provider.info.provider_id):
         return _from_settings(provider)
     return provider.get_setup_instructions() if not provider.info.needs_key else None

@@ -10,7 +10,10 @@ from types import TracebackType
 
 @dataclass(slots=True)
 class ProviderMetrics:
-    """One provider's counters. `seconds` is the sum over answered calls; `failures` by error class."""
+    """One provider's counters. `seconds` is the sum over answered calls; kinds of failure are error classes.
+
+    The last failure is that of the last call; none where that went well.
+    """
 
     in_flight: int = 0
     waiting: int = 0
@@ -19,6 +22,11 @@ class ProviderMetrics:
     seconds: float = 0.0
     failures: Counter[str] = field(default_factory=Counter)
     last_failure: str | None = None
+    last_failure_kind: str | None = None
+
+    def forget_failure(self) -> None:
+        """What failed last has been set right, as far as anyone can tell."""
+        self.last_failure = self.last_failure_kind = None
 
     @contextmanager
     def wait(self) -> Iterator[None]:
@@ -43,5 +51,6 @@ class ProviderMetrics:
     def _ended(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.in_flight -= 1
         self.last_failure = None if kind is None else str(error) or kind.__name__
+        self.last_failure_kind = kind and kind.__name__
         if kind is not None:
             self.failures[kind.__name__] += 1

@@ -125,9 +125,9 @@ class SpendCaps:
         for words, cap, held in (("your day", hold.user_cap, own), ("the server's day", hold.cap, everyone)):
             if cap is not None and held + hold.micros > cap:
                 return SpendCapReached(
-                    f"The cap on {words} is {amount_text(cap)} {CURRENCY}: {amount_text(held)} are spent or held, and "
-                    f"this call would cost about {amount_text(hold.micros)}. Nothing was sent. It starts anew at 00:00 "
-                    "UTC, or an administrator raises the cap."
+                    f"The cap on {words} is {amount_text(cap)} {CURRENCY}: {amount_text(held)} {CURRENCY} are spent or "
+                    f"held, and this call would cost about {amount_text(hold.micros)} {CURRENCY}. Nothing was sent. It "
+                    "starts anew at 00:00 UTC, or an administrator raises the cap."
                 )
         return SpendCapReached("The day's cap on spending left no room for this call. Nothing was sent.")
 

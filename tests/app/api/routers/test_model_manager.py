@@ -17,9 +17,11 @@ from invokeai.app.api.routers.model_manager import model_manager_router
 from invokeai.app.api.routers.model_relationships import model_relationships_router
 from invokeai.app.services.image_providers.credentials import FILE_NAME, ProviderCredentialsStore
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.metrics import ProviderMetrics
 from invokeai.app.services.image_providers.providers.openai_compatible import OpenAiCompatibleImageService
 from invokeai.app.services.image_providers.providers.sketch import SketchImageService
 from invokeai.app.services.image_providers.receipts import ReceiptStore
+from invokeai.app.services.image_providers.spend_reports import SpendReports
 from invokeai.app.services.library_files.library_files import LibraryFileStore
 from invokeai.app.services.model_manager.dummy_model_manager import DummyModelManagerService
 from invokeai.app.services.model_manager.external_models import ExternalModels
@@ -51,6 +53,7 @@ SERVICES: dict[str, Any] = {
     "provider_credentials": lambda studio: ProviderCredentialsStore(studio.config),
     "image_generation": generation_of,
     "model_manager": models_of,
+    "spend_reports": lambda studio: SpendReports(studio.database),
 }
 
 
@@ -273,6 +276,7 @@ async def test_an_address_that_is_typed_in_brings_the_models_that_its_server_nam
     server.start()
     provider = OpenAiCompatibleImageService(lambda: api.services.provider_credentials.get("openai_compatible"))
     api.services.image_generation._providers["openai_compatible"] = provider
+    api.services.image_generation.metrics["openai_compatible"] = ProviderMetrics()
     body = {"api_key": server.key, "base_url": server.base_url}
     answer = await api.json("POST", f"{PROVIDERS}/config/openai_compatible", json=body)
     await provider.aclose()

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from invokeai.app.api.routers.external_providers import external_providers_router
 from invokeai.app.api.routers.image_generation import image_generation_router
 from invokeai.app.api.routers.metrics import metrics_router
 from invokeai.app.api.routers.spend import spend_router
+from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
@@ -33,6 +35,7 @@ from tests.app.api.library_api import LibraryApi, library_api
 from tests.app.api.routers.test_image_generation import Gallery
 from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
 
+ROUTERS = [image_generation_router, spend_router, metrics_router, external_providers_router]
 BODY = {"prompt": "a fox", "model": "paid/pro"}
 
 
@@ -51,11 +54,12 @@ def generation_of(studio: SimpleNamespace) -> ImageServiceManager:
 async def api(tmp_path: Path) -> AsyncIterator[LibraryApi]:
     services: dict[str, Any] = {
         "images": lambda _: Gallery(),
+        "provider_credentials": lambda studio: ProviderCredentialsStore(studio.config),
         "spend_caps": lambda studio: SpendCaps(studio.config, studio.database, {}),
         "spend_reports": lambda studio: SpendReports(studio.database),
         "image_generation": generation_of,
     }
-    async with library_api(tmp_path, [image_generation_router, spend_router, metrics_router], **services) as api:
+    async with library_api(tmp_path, ROUTERS, **services) as api:
         yield api
 
 
@@ -75,6 +79,37 @@ async def test_what_was_spent_is_told_by_everything(api: LibraryApi) -> None:
     assert answer.headers["content-type"].startswith("text/csv")
     (line,) = csv.DictReader(io.StringIO(answer.text))
     assert (line["name"], line["amount"], line["images_of_unknown_cost"]) == ("paid/pro", "0.026", "0")
+
+
+async def test_the_status_tells_what_today_cost_and_what_ails_a_provider(api: LibraryApi) -> None:
+    async def paid() -> dict[str, Any]:
+        with api.database.counted() as trips:
+            statuses = await api.json("GET", "/v1/app/external_providers/status")
+        assert trips.count == 1
+        status: dict[str, Any] = next(status for status in statuses if status["provider_id"] == "paid")
+        return status
+
+    assert await paid() == {"provider_id": "paid", "configured": True, "message": None}
+    for _ in range(2):
+        await api.json("POST", "/images/generate", json=BODY)
+    assert (await paid())["message"] == "Today (UTC): 0.026 USD for 2 pictures."
+    api.services.paid.before_sending = ProviderRefused("A secret of somebody's prompt.")
+    await api.json("POST", "/images/generate", 422, json=BODY)
+    assert (await paid())["message"] == "Today (UTC): 0.026 USD for 2 pictures."
+    api.services.paid.before_sending = ProviderAuthError("Paid: wrong key.")
+    await api.json("POST", "/images/generate", 503, json=BODY)
+    told = await paid()
+    assert not told["configured"] and told["message"].startswith("The last call failed: Paid: wrong key. Today")
+    await api.json("POST", "/v1/app/external_providers/config/paid", json={"base_url": "http://127.0.0.1:9"})
+    assert (await paid())["configured"], "what was wrong may have been set right"
+    api.services.paid.before_sending = None
+
+    def lose() -> bytes:
+        raise OutcomeUnknown("lost")
+
+    api.services.paid.script = lose
+    await api.json("POST", "/images/generate", 502, json=BODY)
+    assert (await paid())["message"].endswith("for 2 pictures, perhaps something for 1 call without an answer.")
 
 
 async def test_a_cap_that_is_set_stops_the_next_call(api: LibraryApi) -> None:

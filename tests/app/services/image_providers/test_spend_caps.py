@@ -56,7 +56,9 @@ async def test_caps_hold_when_thirty_two_calls_come_at_once(any_database: Databa
 async def test_each_user_has_a_cap_of_their_own(any_database: Database, tmp_path: Path) -> None:
     till = Till(any_database, tmp_path, daily_spend_cap_per_user="0.02")
     await till.buy("1")
-    with pytest.raises(SpendCapReached, match=r"cap on your day is 0\.02 USD: 0\.013 are spent or held.*about 0\.01"):
+    with pytest.raises(
+        SpendCapReached, match=r"cap on your day is 0\.02 USD: 0\.013 USD are spent or held.*about 0\.01"
+    ):
         await till.buy("2")
     await till.buy("3", user="bob")
     assert len(till.provider.sent) == 2
