@@ -1,6 +1,7 @@
 """Replicate's predictions of official models: a walk of statuses, refusals that are failures, limits told in words."""
 
 import base64
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from tests.simulators.simulator import Fault, Handler, Rejected, Simulator, Strict, opened
 
+LISTED = ("id", "urls", "model", "created_at", "input")
 WALK = ("starting", "processing", "succeeded")
 SIZES = {
     "1:1": (1024, 1024), "16:9": (1344, 768), "9:16": (768, 1344), "3:2": (1216, 832), "2:3": (832, 1216),
@@ -118,7 +120,7 @@ class ReplicateSimulator(Simulator):
         return {("POST", "/v1/models/{owner}/{name}/predictions"): self.create}
 
     def free_routes(self) -> dict[tuple[str, str], Handler]:
-        return {("GET", "/v1/predictions/{id}"): self.ask}
+        return {("GET", "/v1/predictions/{id}"): self.ask, ("GET", "/v1/predictions"): self.list}
 
     def check_key(self, request: web.Request) -> None:
         if request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -165,7 +167,7 @@ class ReplicateSimulator(Simulator):
         if "num_outputs" not in values:
             output = output[0]
         status, error = self.ends or ("succeeded", None)
-        return self._job(status, error, output)
+        return self._job(status, error, output, f"black-forest-labs/{name}", values)
 
     def _files(self, values: dict[str, Any]) -> dict[str, Image.Image]:
         """The pictures in the input; a mask has the size of its picture."""
@@ -186,10 +188,23 @@ class ReplicateSimulator(Simulator):
             return self.files["image"].size
         return SIZES.get(values["aspect_ratio"]) or (values.get("width", 1024), values.get("height", 1024))
 
-    def _job(self, status: str, error: str | None, output: Any) -> web.Response:
+    async def list(self, request: web.Request) -> web.Response:
+        shown = [{name: job[name] for name in LISTED} for job in reversed(self.jobs.values())][:100]
+        return web.json_response({"next": None, "previous": None, "results": shown})
+
+    def _job(
+        self,
+        status: str,
+        error: str | None,
+        output: Any,
+        model: str = "black-forest-labs/flux-schnell",
+        given: dict[str, Any] | None = None,
+    ) -> web.Response:
         job_id = f"prediction{len(self.jobs)}"
         address = self.asking_address or f"{self.base_url}/v1/predictions/{job_id}"
-        job = {"id": job_id, "urls": {"get": address}, "logs": "", "metrics": {}}
+        created = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        job = {"id": job_id, "urls": {"get": address}, "logs": "", "metrics": {}, "model": model, "created_at": created}
+        job["input"] = {name: value for name, value in (given or {}).items() if value is not None}
         self.jobs[job_id] = {**job, "walk": [*WALK[:2], status], "error": error, "output": output}
         return web.json_response({**job, "status": "starting", "output": None, "error": None}, status=201)
 

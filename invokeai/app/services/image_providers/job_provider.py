@@ -47,14 +47,15 @@ class JobImageProvider(HttpImageProvider):
             ProviderError: the job failed, or is not known.
         """
 
-    def noted(self, job: str, request: ImageRequest, model: ImageModel) -> str:
+    def noted(self, job: str, request: ImageRequest, model: ImageModel, receipt: Receipt) -> str:
         """What is written down of a job that was taken: `job`, with what no later answer will tell."""
         return job
 
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """Submit once, then ask."""
         call = await asyncio.to_thread(self.call_for, request, model, receipt)
-        job = self.noted(self.job_of(await self.pay(call, receipt, model.timeout_seconds)), request, model)
+        job = self.job_of(await self.pay(call, receipt, model.timeout_seconds))
+        job = self.noted(job, request, model, receipt)
         await receipt.sent(job)
         try:
             return await self._finish(job, receipt, model.timeout_seconds)

@@ -131,3 +131,35 @@ async def test_what_a_model_cannot_do_is_said_and_not_sent(
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(bench.request(mode, f"black-forest-labs/{model}", **changes))
     assert not replicate.seen
+
+
+async def test_an_equal_looking_prediction_is_not_taken_for_a_lost_one(
+    bench: CloudBench, replicate: ReplicateSimulator
+) -> None:
+    for number, changes in enumerate(({"prompt": "a blue fox"}, {"seed": 7})):
+        await bench.generate(bench.request(**changes), CallKey("session", f"other {number}"))
+    replicate.faults = [Fault("cut before")]
+    with pytest.raises(OutcomeUnknown, match="may have been billed"):
+        await bench.generate()
+    bench.restart()
+    with pytest.raises(OutcomeUnknown):
+        await bench.generate()
+    assert len(replicate.ledger) == 2 and (await bench.receipt_row())["state"] == "unknown"
+
+
+async def test_an_old_prediction_is_not_taken_for_a_lost_one(bench: CloudBench, replicate: ReplicateSimulator) -> None:
+    await bench.generate(bench.request(seed=7), CallKey("session", "yesterday"))
+    replicate.jobs["prediction0"]["created_at"] = "2026-01-01T00:00:00.000Z"
+    replicate.faults = [Fault("cut before")]
+    with pytest.raises(OutcomeUnknown):
+        await bench.generate(bench.request(seed=7))
+
+
+async def test_a_lost_prediction_is_found_with_its_seed_and_price(
+    bench: CloudBench, replicate: ReplicateSimulator
+) -> None:
+    replicate.faults = [Fault("cut after")]
+    result = await bench.generate()
+    assert result.cost == Cost("0.003", kind=CostKind.ESTIMATED)
+    assert result.images[0].seed == replicate.ledger[0].request["seed"] is not None
+    assert replicate.paid_requests == 1

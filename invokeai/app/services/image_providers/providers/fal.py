@@ -91,7 +91,7 @@ class FalImageService(JobImageProvider):
         }
         return HttpCall("POST", f"/{end.path}", json=nothing_empty(body))
 
-    def noted(self, job: str, request: ImageRequest, model: ImageModel) -> str:
+    def noted(self, job: str, request: ImageRequest, model: ImageModel, receipt: Receipt) -> str:
         """With the price of the list: no answer tells which address did it."""
         assert isinstance(model, FalModelConfig)
         return json.dumps({**json.loads(job), "cost": model.endpoint(request).cost(request)})

@@ -1,16 +1,18 @@
 """Replicate: FLUX as predictions that are asked for. Each has a deadline on Replicate's own side.
 
-A refusal is a prediction that failed with words; one that was aborted never ran and costs nothing. No answer tells a
-cost, so it is the list's. The safety checker stays on and tolerance is the models' own default, said in every request;
-options change both. Source of the format: replicate.com/docs (prediction lifecycle, rate limits), model schemas,
-November 2026.
+A refusal is a prediction that failed with words; one that was aborted never ran and costs nothing. One whose answer was
+lost is looked for among the last ones, by model, prompt and seed. No answer tells a cost, so it is the list's. The
+safety checker stays on and tolerance is the models' own default, said in every request; options change both. Source of
+the format: replicate.com/docs (prediction lifecycle, rate limits, list), model schemas, November 2026.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageResult
@@ -21,6 +23,7 @@ from invokeai.app.services.image_providers.job_provider import JobImageProvider
 from invokeai.app.services.image_providers.masks import white_mask
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    PaidPictureLate,
     ProviderBadRequest,
     ProviderError,
     ProviderRateLimited,
@@ -39,6 +42,7 @@ REFUSALS = ("nsfw", "safety", "sensitive", "moderation", "flagged")
 SEEDS = 2**31
 """The same seed of ours always becomes the same one of theirs."""
 DEADLINE = "10m"
+CLOCKS_APART = timedelta(minutes=2)
 TOLERANT_OF_PICTURES = 2
 """More is not allowed where pictures are given."""
 
@@ -70,17 +74,67 @@ class ReplicateImageService(JobImageProvider):
         assert isinstance(model, ReplicateModelConfig)
         return Cost(model.cost(request), kind=CostKind.ESTIMATED)
 
+    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
+        """As ever; a prediction whose answer was lost is looked for."""
+        try:
+            return await super().generate(request, model, receipt)
+        except PaidPictureLate:
+            raise
+        except OutcomeUnknown:
+            if "get" in json.loads(receipt.provider_ref or "{}"):  # it was named, so this is how it ended
+                raise
+            result = await self.resume(receipt)
+            if result is None:
+                raise
+            return result
+
+    async def resume(self, receipt: Receipt) -> ImageResult | None:
+        """From the kept answer, else from the prediction, which is looked for where its address never came."""
+        known = json.loads(receipt.provider_ref or "{}")
+        if not receipt.raw_answer and "get" not in known:
+            address = await self._look_for(known, receipt.model_id)
+            if address is None:
+                return None
+            await receipt.sent(json.dumps({**known, "get": address}))
+        return await super().resume(receipt)
+
+    async def _look_for(self, known: Mapping[str, Any], model_id: str) -> str | None:
+        """The address of the prediction that was sent, among the last hundred; Replicate keeps inputs for an hour.
+
+        With a seed of the user's own, an equal prediction of theirs may be found: its picture is the same.
+        """
+        if not known:
+            return None
+        answer = await self.ask(HttpCall("GET", "/v1/predictions"))
+        listed = _values(answer).get("results") if answer.status == 200 else None
+        earliest = datetime.fromisoformat(known["since"]) - CLOCKS_APART
+        for item in (item for item in listed or [] if isinstance(item, dict)):
+            given, urls = item.get("input") or {}, item.get("urls") or {}
+            same = item.get("model") == model_id and given.get("seed") == known["seed"]
+            if same and _digest(str(given.get("prompt"))) == known["prompt"] and _created(item) >= earliest:
+                return str(urls["get"]) if isinstance(urls.get("get"), str) else None
+        return None
+
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """A prediction of an official model, given up by Replicate itself after the deadline."""
         assert isinstance(model, ReplicateModelConfig)
         _check(request, model)
+        seed = _own_seed(receipt) if request.seed is None else request.seed % SEEDS
+        receipt.provider_ref = json.dumps(
+            {
+                "seed": seed,
+                "prompt": _digest(request.prompt),
+                "since": datetime.now(UTC).isoformat(),
+                "cost": model.cost(request),
+            }
+        )
         values: dict[str, Any] = {
             **model.fixed,
             **request.options,
             "prompt": request.prompt,
             "num_outputs": request.num_images if model.capabilities.max_images_per_request != 1 else None,
             "output_format": "png",
-            "seed": None if request.seed is None else request.seed % SEEDS,
+            "seed": seed,
             "num_inference_steps": request.steps,
             "guidance": request.guidance,
             **_size(request, model),
@@ -96,10 +150,9 @@ class ReplicateImageService(JobImageProvider):
             raise self.unknown("its answer names no prediction")
         return json.dumps({"get": urls["get"]})
 
-    def noted(self, job: str, request: ImageRequest, model: ImageModel) -> str:
-        """With the price of the list, which depends on what was asked for."""
-        assert isinstance(model, ReplicateModelConfig)
-        return json.dumps({**json.loads(job), "cost": model.cost(request)})
+    def noted(self, job: str, request: ImageRequest, model: ImageModel, receipt: Receipt) -> str:
+        """With the price of the list and the seed, as they were noted before it was sent."""
+        return json.dumps({**json.loads(receipt.provider_ref or "{}"), **json.loads(job)})
 
     def question_for(self, job: str) -> HttpCall:
         """Ask at that address."""
@@ -131,9 +184,10 @@ class ReplicateImageService(JobImageProvider):
         pictures = [await self.fetch_picture(address) for address in addresses if isinstance(address, str)]
         if not pictures:
             raise self.unknown("its answer has no picture in it")
-        price = json.loads(receipt.provider_ref or "{}").get("cost")
+        known = json.loads(receipt.provider_ref or "{}")
+        price, seed = known.get("cost"), known.get("seed") if len(pictures) == 1 else None
         return ImageResult(
-            images=tuple(GeneratedImage(picture) for picture in pictures),
+            images=tuple(GeneratedImage(picture, seed=seed) for picture in pictures),
             provider_id="replicate",
             model_id=receipt.model_id,
             cost=Cost(str(price), kind=CostKind.ESTIMATED) if price else Cost(),
@@ -149,6 +203,23 @@ class ReplicateImageService(JobImageProvider):
         if isinstance(error, ProviderRateLimited) and error.retry_after is None and seconds:
             error.retry_after = float(seconds[1])
         return error
+
+
+def _own_seed(receipt: Receipt) -> int:
+    """A seed for a request without one, by which its prediction can be told from others."""
+    return int(hashlib.sha256(receipt.receipt_id.encode()).hexdigest()[:8], 16) % SEEDS
+
+
+def _digest(prompt: str) -> str:
+    return hashlib.sha256(prompt.encode()).hexdigest()[:16]
+
+
+def _created(item: Mapping[str, Any]) -> datetime:
+    try:
+        created = datetime.fromisoformat(str(item.get("created_at")))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
 
 
 def _values(answer: HttpAnswer) -> Mapping[str, Any]:

@@ -7,5 +7,6 @@ CASE = ProviderCase(
     provider=ReplicateImageService,
     simulator=ReplicateSimulator,
     cost_kind=CostKind.ESTIMATED,
+    lost_answer_is_found=True,
     serves_addresses=True,
 )
