@@ -68,6 +68,7 @@ from invokeai.app.invocations.primitive_outputs import (
     VideoOutput,
 )
 from invokeai.app.services.image_providers.generation import ImageRequest, cost_text
+from invokeai.app.services.image_providers.image_model import PictureWork
 from invokeai.app.services.image_providers.paid_work import see_through
 from invokeai.app.services.image_providers.picture_requests import request_on
 from invokeai.app.services.image_providers.pictures import make_pictures
@@ -162,6 +163,7 @@ __all__ = [
     "ModelType",
     "NotAvailableHere",
     "OutputField",
+    "PictureWork",
     "ResourceOrigin",
     "SD3ConditioningField",
     "StringCollectionOutput",

@@ -14,6 +14,7 @@ CORE_MODULES: tuple[str, ...] = (
     "image_filters",
     "image_geometry",
     "image_output",
+    "image_to_image",
     "infill",
     "iteration",
     "logic",

@@ -3,6 +3,8 @@
 The node waits on the event loop, so hundreds may wait at once; a run repeated after a crash names the same call again.
 """
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from invokeai.invocation_api import (
@@ -59,8 +61,13 @@ class ThirdPartyNode(BaseInvocation, WithMetadata, WithBoard):
     provider_id: ClassVar[str | None] = None
     """The provider whose models the node takes; None takes any."""
 
-    async def _make(self, context: AsyncInvocationContext, request: ImageRequest) -> list[Any]:
-        """The stored pictures' records; each is stored as soon as it is there, paid ones also after a cancel."""
+    async def _make(
+        self, context: AsyncInvocationContext, request: ImageRequest, finish: Callable[[Any], Any] | None = None
+    ) -> list[Any]:
+        """The stored pictures' records; each is stored as soon as it is there, paid ones also after a cancel.
+
+        `finish` changes a picture (file or image) before that, on a worker thread.
+        """
         key = CallKey(context.session_id, context.node_id, user_id=context.scope.item.user_id)
         given = self.metadata.root if self.metadata else {}
         manager = context.services.image_generation
@@ -68,7 +75,8 @@ class ThirdPartyNode(BaseInvocation, WithMetadata, WithBoard):
         async for picture in make_pictures(manager, request, key, metadata=given, provider_id=self.provider_id):
             paid = manager.get_provider(picture.result.provider_id).info.is_paid
             context.util.signal_progress(f"Saving image ({cost_text(picture.result.cost)})" if paid else "Saving image")
-            saved.append(await context.images.save(picture.image, metadata=picture.metadata, although_canceled=paid))
+            image = await asyncio.to_thread(finish, picture.image) if finish else picture.image
+            saved.append(await context.images.save(image, metadata=picture.metadata, although_canceled=paid))
         return saved
 
 

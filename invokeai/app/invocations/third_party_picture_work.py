@@ -4,7 +4,8 @@ What the model cannot take is refused before anything is sent. The editor has no
 not set.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from invokeai.app.invocations.third_party_image_generation import FORMAT, ThirdPartyNode, model_name
 from invokeai.invocation_api import (
@@ -20,6 +21,9 @@ from invokeai.invocation_api import (
     see_through,
 )
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 
 def _model_field() -> Any:
     return InputField(
@@ -30,23 +34,31 @@ def _model_field() -> Any:
     )
 
 
+def _image_field() -> Any:
+    return InputField(description="The picture to work on.")
+
+
 class PictureWorkNode(ThirdPartyNode):
-    """What the nodes share that work on one picture."""
+    """What nodes share that have a provider work on one picture."""
 
-    image: ImageField = InputField(description="The picture to work on.")
-    model: ModelIdentifierField = _model_field()
-
-    async def _work(self, context: AsyncInvocationContext, **asked: Any) -> ImageOutput:
-        """Run the model; the one picture, stored."""
+    async def _work(
+        self,
+        context: AsyncInvocationContext,
+        picture: "Image",
+        model: ModelIdentifierField,
+        finish: Callable[[Any], Any] | None = None,
+        **asked: Any,
+    ) -> ImageOutput:
+        """The one picture that the model makes, stored. `finish` as in `_make`, `asked` as in `request_on`."""
         request = request_on(
             context.services.image_generation,
-            await context.images.get_pil(self.image.image_name),
-            model=model_name(self.model),
+            picture,
+            model=model_name(model),
             call_id=f"{context.session_id}:{context.node_id}",
-            on_progress=lambda message, share, image: context.util.signal_progress(message, share, image),
+            on_progress=lambda message, share, preview: context.util.signal_progress(message, share, preview),
             **asked,
         )
-        (dto,) = await see_through(self._make(context, request))
+        (dto,) = await see_through(self._make(context, request, finish))
         return ImageOutput.build(dto)
 
 
@@ -60,6 +72,8 @@ class PictureWorkNode(ThirdPartyNode):
 class ThirdPartyImageUpscaleInvocation(PictureWorkNode):
     """Enlarges a picture with a provider's model. A setting that the model does not know is refused, never ignored."""
 
+    image: ImageField = _image_field()
+    model: ModelIdentifierField = _model_field()
     scale: float = InputField(default=0, ge=0, le=16, description="Times the sides; 0: the model's own scale.")
     prompt: str = InputField(default="", description="What the picture shows, for models that take words.")
     creativity: float | None = InputField(
@@ -71,6 +85,8 @@ class ThirdPartyImageUpscaleInvocation(PictureWorkNode):
         """Enlarge the picture and store it."""
         return await self._work(
             context,
+            await context.images.get_pil(self.image.image_name),
+            self.model,
             mode="upscale",
             scale=self.scale or None,
             prompt=self.prompt,
@@ -89,6 +105,10 @@ class ThirdPartyImageUpscaleInvocation(PictureWorkNode):
 class ThirdPartyBackgroundRemovalInvocation(PictureWorkNode):
     """Makes a picture's background transparent with a provider's model."""
 
+    image: ImageField = _image_field()
+    model: ModelIdentifierField = _model_field()
+
     async def invoke(self, context: AsyncInvocationContext) -> ImageOutput:
         """Remove the background and store the picture, with alpha."""
-        return await self._work(context, mode="remove_background")
+        picture = await context.images.get_pil(self.image.image_name)
+        return await self._work(context, picture, self.model, mode="remove_background")

@@ -150,3 +150,43 @@ async def test_a_picture_that_is_too_large_is_not_sent(studio: WorkStudio) -> No
     await studio.run_batch(batch_of({"work": upscale("paid/up")}))
     assert "the picture has at most 10,000 pixels, this one has 101×101" in studio.error()[1]
     assert studio.paid.sent == []
+
+
+def processed(model: str = "sketch/lanczos", **members: Any) -> dict[str, Any]:
+    """As the web UI builds it to process a picture, and with a scale as a canvas filter."""
+    kind = "spandrel_image_to_image_autoscale" if "scale" in members else "spandrel_image_to_image"
+    model_field = {**model_of(*model.split("/")), "type": "spandrel_image_to_image"}
+    return {"type": kind, "image": {"image_name": "fox.png"}, "image_to_image_model": model_field, **members}
+
+
+@pytest.mark.parametrize(
+    ("node", "size"),
+    [
+        (processed(), (192, 192)),
+        (processed("paid/up"), (64, 64)),  # what the provider answered
+        (processed(scale=3.0), (288, 288)),
+        (processed(scale=0.5), (48, 48)),
+        (processed(scale=1.05, fit_to_multiple_of_8=True), (104, 104)),
+        (processed("paid/up", scale=2.5), (240, 240)),
+        (processed("sketch/edge-colour"), (96, 96)),
+        (processed("sketch/edge-colour", scale=4.0), (96, 96)),
+    ],
+)
+async def test_the_uis_own_node_does_what_its_model_is_for(
+    studio: WorkStudio, node: dict[str, Any], size: tuple[int, int]
+) -> None:
+    item = await studio.run_batch(batch_of({"work": node}))
+    assert item["status"] == "completed", item["error_message"]
+    (made,) = studio.made()
+    assert made.size == size and (made.mode == "RGBA") == ("edge-colour" in str(node))
+    assert len(studio.paid.sent) == ("paid" in str(node))
+
+
+async def test_a_scale_beyond_the_model_is_refused_instead_of_paid_twice(studio: WorkStudio) -> None:
+    await studio.run_batch(batch_of({"work": processed("paid/up", scale=8.0)}))
+    assert "its scale is 4, not 8" in studio.error()[1] and studio.paid.sent == []
+
+
+async def test_a_model_that_generates_is_none_to_process_a_picture_with(studio: WorkStudio) -> None:
+    await studio.run_batch(batch_of({"work": processed("sketch/flow")}))
+    assert "Sketch Flow makes pictures of words" in studio.error()[1]

@@ -64,6 +64,14 @@ class PictureWork:
             factor = self.usual_scale if scale is None else scale
         return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
+    def scale_reaching(self, scale: float) -> float | None:
+        """The least scale that is at least `scale`, or `scale` itself where none is; None: it cannot be asked for."""
+        if not self.scales:
+            return None
+        if self.any_scale:
+            return max(scale, self.scales[0])
+        return next((offered for offered in self.scales if offered >= scale), scale)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageModel:
