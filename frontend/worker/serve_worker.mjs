@@ -6,6 +6,7 @@
 // The variable WRANGLER_REGISTRY_PATH names the folder where other local Workers and Pages projects find this one by name.
 // Prints "ready" when it answers. Then each line of standard input is one command, each line printed its answer:
 //   {"put": [{"key", "base64": data, "type": content type}]}, {"delete": key},
+//   {"bindings": {...}} (other variables and secrets, as another version of the Worker has them),
 //   {"fetch": address, "method", "headers", "body"} (a request to that address, as a service binding passes it on).
 // SIGTERM ends it.
 
@@ -65,7 +66,7 @@ const egress = {
   unsafeDirectSockets: [{ host: "127.0.0.1", port: egressPort ?? 0 }],
 };
 
-const miniflare = new Miniflare({
+const options = {
   host: "127.0.0.1",
   port,
   cf: false,
@@ -75,7 +76,8 @@ const miniflare = new Miniflare({
   r2Persist: persist ? path.join(persist, "r2") : false,
   unsafeDevRegistryPath: process.env.WRANGLER_REGISTRY_PATH,
   workers: egressPort ? [studio, egress] : [studio],
-});
+};
+const miniflare = new Miniflare(options);
 await miniflare.ready;
 const bucket = await miniflare.getR2Bucket("PICTURES", "invokeai-cloud");
 console.log("ready");
@@ -89,6 +91,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   if ("put" in command) {
     await Promise.all(command.put.map(({ key, base64, type }) =>
       bucket.put(key, Uint8Array.from(Buffer.from(base64, "base64")), { httpMetadata: { contentType: type } })));
+  } else if ("bindings" in command) {
+    Object.assign(studio.bindings, command.bindings);
+    await miniflare.setOptions(options);
   } else if ("fetch" in command) {
     const { method, headers, body } = command;
     const answer = await miniflare.dispatchFetch(command.fetch, { method, headers, body, redirect: "manual" });

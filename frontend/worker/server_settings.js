@@ -1,5 +1,7 @@
 // What the server in the container is told through its environment, and what its queue tells back.
 
+import { base64url } from "./session.js";
+
 /** Variables and secrets that are the Worker's own. Every other one is a setting or a provider's key for the server. */
 const KEPT_HERE = ["ACCESS_TOKEN", "ALLOWED_ORIGINS", "BACKEND_ORIGIN", "INSTANCES", "SLEEP_AFTER"];
 
@@ -23,4 +25,10 @@ export function serverEnvironment(env, port) {
 /** Whether the queue's status says that something runs or will run by itself. */
 export function isBusy({ queue, processor }) {
   return queue.in_progress > 0 || processor.is_processing || (queue.pending > 0 && processor.is_started);
+}
+
+/** What tells two environments apart without showing them. */
+export async function digest(environment) {
+  const text = JSON.stringify(Object.entries(environment).sort());
+  return base64url(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }

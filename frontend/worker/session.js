@@ -37,6 +37,6 @@ async function keyOf(accessToken) {
   return derived.key;
 }
 
-const base64url = (buffer) =>
+export const base64url = (buffer) =>
   btoa(String.fromCharCode(...new Uint8Array(buffer)))
     .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

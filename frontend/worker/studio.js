@@ -5,7 +5,7 @@
 import { Container, getContainer } from "@cloudflare/containers";
 import { d1Gateway } from "./d1gateway.js";
 import { instanceOf } from "./instances.js";
-import { isBusy, serverEnvironment } from "./server_settings.js";
+import { digest, isBusy, serverEnvironment } from "./server_settings.js";
 
 const PORT = 8080;
 const STATUS = "http://localhost/api/v1/queue/default/status";
@@ -15,6 +15,9 @@ const MOST_SILENCES = 3;
 /** How often it comes back without any visitor: a server that cannot stay up must not cost money for ever. */
 const MOST_RETURNS = 3;
 const RETURN_MILLISECONDS = 1000;
+/** How long a server with older settings may take to end; it hands back what it has not ended by then. */
+const END_MILLISECONDS = 60_000;
+const STARTED_WITH = "startedWith";
 
 export class Studio extends Container {
   defaultPort = PORT;
@@ -27,6 +30,8 @@ export class Studio extends Container {
   visitors = 0;
   isPutToSleep = false;
   isReturning = false;
+  isReplaced = false;
+  replacement = null;
 
   async fetch(request) {
     this.returns = 0;
@@ -35,6 +40,7 @@ export class Studio extends Container {
     // whoever comes while it falls asleep wants it back
     this.isPutToSleep = false;
     try {
+      await (this.replacement ??= this.replaceOlderServer());
       return await super.fetch(request);
     } finally {
       this.visitors -= 1;
@@ -56,7 +62,24 @@ export class Studio extends Container {
     await this.scheduleNextAlarm();
   }
 
+  /** A server keeps the settings and keys that it was started with. After a change it makes way for another one. */
+  async replaceOlderServer() {
+    if (!this.ctx.container.running || (await this.ctx.storage.get(STARTED_WITH)) === (await digest(this.envVars))) return;
+    console.log("The settings have changed: the studio's server is replaced.");
+    this.isReplaced = true;
+    await this.stop();
+    const end = Date.now() + END_MILLISECONDS;
+    while (this.ctx.container.running && Date.now() < end) await scheduler.wait(100);
+    if (this.ctx.container.running) await this.destroy();
+  }
+
+  async onStart() {
+    this.isReplaced = false;
+    await this.ctx.storage.put(STARTED_WITH, await digest(this.envVars));
+  }
+
   onStop() {
+    if (this.isReplaced) return;
     if (this.isPutToSleep) return console.log("The studio's server sleeps.");
     // a start tells of the end before it, too
     if (!this.isReturning) this.ctx.waitUntil(this.comeBack());

@@ -70,6 +70,10 @@ class CloudWorker:
         some = [{"key": key, "base64": base64.b64encode(objects[key]).decode()} for key in objects]
         self._command({"put": [{**one, "type": content_type} for one in some]})
 
+    def change(self, **bindings: str) -> None:
+        """Deploy it anew with these variables and secrets; the container runs on."""
+        self._command({"bindings": bindings})
+
     def delete(self, key: str) -> None:
         """Delete an object from the Worker's bucket."""
         self._command({"delete": key})

@@ -139,6 +139,26 @@ async def test_a_server_that_cannot_stay_up_is_left_alone_after_a_while(
         assert (await http.get("/api/v1/app/version")).status == 200
 
 
+@pytest.mark.parametrize("sleep_after", ["1m"])
+async def test_another_key_replaces_the_server_and_another_version_alone_does_not(
+    worker: CloudWorker, engine: ProcessEngine
+) -> None:
+    async def visit() -> int:
+        async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+            return (await http.get("/api/v1/app/version")).status
+
+    assert await visit() == 200
+    worker.change(ALLOWED_ORIGINS="https://studio.example")
+    assert await visit() == 200
+    assert engine.starts == 1, "the server does not see the Worker's own variables"
+    worker.change(FAL_KEY="another-key")
+    assert await visit() == 200
+    assert (engine.signals, engine.exit_codes, engine.starts) == (["SIGTERM"], [0], 2)
+    assert engine.environments[1]["FAL_KEY"] == "another-key"
+    assert await visit() == 200
+    assert engine.starts == 2
+
+
 async def test_a_whole_page_of_requests_wakes_one_container(worker: CloudWorker, engine: ProcessEngine) -> None:
     async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
         answers = await asyncio.gather(*(http.get("/api/v1/boards/?all=true") for _ in range(40)))
