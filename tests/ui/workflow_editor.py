@@ -1,8 +1,14 @@
 """The node editor with the mouse: add nodes, place them, connect them, set their numbers."""
 
-from playwright.sync_api import Locator
+from collections.abc import Sequence
+from typing import Any
+
+from playwright.sync_api import Locator, expect
 
 from tests.ui.studio_page import StudioPage
+
+Nodes = dict[str, tuple[str, dict[str, Any]]]
+"""By id: type, and the inputs that are not as the node has them by itself."""
 
 
 class WorkflowEditor:
@@ -19,6 +25,26 @@ class WorkflowEditor:
         self.page.get_by_text("Workflow Editor", exact=True).first.click()
         self.page.locator(".react-flow__pane").wait_for()
         return self
+
+    def load(self, name: str, nodes: Nodes, edges: Sequence[tuple[str, str]]) -> "WorkflowEditor":
+        """Put a workflow into the library and load it; an edge is a pair like ("a.value", "b.a")."""
+        stored = stored_workflow(self.studio, name, nodes, edges)
+        self.studio.api.post("/v1/workflows/", json={"workflow": stored}).raise_for_status()
+        self.studio.tab("Workflows")
+        self.page.get_by_role("button", name="Choose Workflow from Library").first.click()
+        self.page.get_by_text("Your Workflows").first.click()
+        self.page.get_by_role("dialog").get_by_text(name).first.click()
+        self.page.get_by_role("button", name="Load", exact=True).click()
+        expect(self.page.get_by_role("dialog").locator("visible=true")).to_have_count(0)
+        expect(self.page.get_by_text("Loaded with Warnings")).to_have_count(0)
+        return self
+
+    def edit(self) -> None:
+        """Show the nodes of a loaded workflow, all of them."""
+        self.page.get_by_text("Workflow Editor", exact=True).first.click()
+        self.page.get_by_text("Switch to edit mode to build workflows").click()
+        self.page.get_by_label("Fit View").first.click()
+        self.page.wait_for_timeout(400)  # the view glides
 
     def add(self, *titles: str) -> list[str]:
         """Add nodes by their titles, side by side; their ids."""
@@ -46,6 +72,11 @@ class WorkflowEditor:
         field = self.node(node_id).get_by_role("spinbutton").nth(place)
         field.fill(str(value))
         field.press("Tab")
+
+    def choose_model(self, node_id: str, name: str) -> None:
+        """Choose a model in the node's field."""
+        self.node(node_id).get_by_text("Select a Model").click(force=True)  # the field lies over its words
+        self.page.get_by_text(name, exact=True).locator("visible=true").last.click()
 
     def node(self, node_id: str) -> Locator:
         """The box of a node."""
@@ -79,3 +110,29 @@ class WorkflowEditor:
         self.page.mouse.down()
         self.page.mouse.move(x, y, steps=12)
         self.page.mouse.up()
+
+
+def stored_workflow(page: StudioPage, name: str, wanted: Nodes, joined: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The workflow as the editor saves it, with every node as the server describes it."""
+    schemas = page.server_document()["components"]["schemas"].values()
+    described = {s["properties"]["type"]["default"]: s for s in schemas if s.get("class") == "invocation"}
+    nodes = []
+    for place, (node_id, (kind, values)) in enumerate(wanted.items()):
+        schema = described[kind]
+        inputs = {
+            key: {"name": key, "label": "", "description": "", "value": values.get(key, field.get("default"))}
+            for key, field in schema["properties"].items()
+            if field.get("field_kind") == "input" and not field.get("ui_hidden")
+        }
+        data = {"id": node_id, "type": kind, "version": schema["version"], "label": "", "notes": "", "isOpen": True}
+        data |= {"isIntermediate": kind != "save_image", "useCache": False, "nodePack": "invokeai", "inputs": inputs}
+        position = {"x": 340 * (place % 5), "y": 420 * (place // 5)}
+        nodes.append({"id": node_id, "type": "invocation", "position": position, "data": data})
+    edges = []
+    for start, end in joined:
+        (source, out), (target, into) = start.split("."), end.split(".")
+        edge = {"id": f"{start}-{end}", "type": "default", "source": source, "sourceHandle": out}
+        edges.append(edge | {"target": target, "targetHandle": into})
+    texts = dict.fromkeys(("author", "description", "version", "contact", "tags", "notes"), "")
+    meta = {"version": "3.0.0", "category": "user"}
+    return {"name": name, **texts, "exposedFields": [], "nodes": nodes, "edges": edges, "meta": meta}
