@@ -1,11 +1,12 @@
 """Simulates wrangler 4 and docker for deployments: an executable, strict about its words, with its state in a file.
 
-`SIMULATED_ACCOUNT` names the file. A command in `faults` fails: "before" it acts, or "after", when its answer is lost.
+`SIMULATED_ACCOUNT` names the file. A command in `faults` fails: "before" it acts, or "after", when its answer is lost, or it ends who gave it ("kill").
 """
 
 import json
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -155,6 +156,8 @@ def main() -> None:
     ((match, act),) = found
     act(*match.groups())
     FILE.write_text(json.dumps(STATE))
+    if when == "kill":
+        os.kill(os.getppid(), signal.SIGKILL)
     if when == "after":
         fail("fetch failed")
 

@@ -70,7 +70,10 @@ async def _deploy(options: argparse.Namespace) -> int:
     if options.dry_run:
         _say("Nothing was changed. Without --dry-run the steps marked with + are done.")
     else:
-        _say(f"The studio is at {deployment.address()} — open it and sign in with the access token.")
+        token = (
+            "the access token above" if deployment.has_shown_token else "its access token (lost? --new-access-token)"
+        )
+        _say(f"The studio is at {deployment.address()} — open it and sign in with {token}.")
     return 0
 
 

@@ -32,6 +32,7 @@ class Deployment:
         self.wanted_account: str | None = None
         self.with_provider_keys = False
         self.new_access_token = False
+        self.has_shown_token = False
         self.template = (tools.project / "wrangler.toml").read_text()
         root: dict[str, Any] = tomllib.loads(self.template)
         self.worker = str(root["name"])
@@ -143,7 +144,7 @@ class Deployment:
                 raise ToolFailed(f"{failure}\n{lost}" if "ACCESS_TOKEN" in values else str(failure)) from None
             self.say(f"  set {', '.join(sorted(values))}")
         if "ACCESS_TOKEN" in values:
-            self.new_access_token = False
+            self.new_access_token, self.has_shown_token = False, True
             self.say(f"  The access token, shown this once, keep it safe: {values['ACCESS_TOKEN']}")
         left = [name for name in R2_SECRETS if name in missing and name not in values]
         if left:

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,14 @@ class Account:
         code = main(["deploy", "--project", str(self.project), "--wrangler", str(self.simulator), *words])
         captured = self._capfd.readouterr()
         return code, captured.out + captured.err
+
+    def deploy_until_killed(self, fault: str) -> None:
+        """The command in a process of its own, which is killed once wrangler has acted on `fault`."""
+        self.set(faults={fault: "kill"})
+        words = ["deploy", "--project", str(self.project), "--wrangler", str(self.simulator)]
+        done = subprocess.run([sys.executable, "-m", "invokeai.app.cloud_cli", *words], capture_output=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        self.set(faults={})
 
     def secrets(self) -> dict[str, str]:
         found: dict[str, str] = self.get()["workers"]["invokeai-cloud"]
@@ -145,6 +155,21 @@ def test_a_step_that_fails_is_named_and_the_next_run_goes_on(account: Account, f
     assert set(account.secrets()) == {*R2, "ACCESS_TOKEN"}
     creations = [call for call in state["calls"] if " create " in call]
     assert len(creations) == 3 + (when == "before" and " create" in fault)
+
+
+def test_killed_after_every_step_it_goes_on_where_it_was(account: Account) -> None:
+    for fault in ACTS:
+        account.deploy_until_killed(fault)
+    code, said = account.deploy()
+    state = account.get()
+    assert code == 0, said
+    assert (len(state["databases"]), state["buckets"]) == (1, ["invokeai-cloud"])
+    assert len([call for call in state["calls"] if " create " in call]) == 3
+    assert set(account.secrets()) == {*R2, "ACCESS_TOKEN"}
+    assert "shown this once" not in said and "lost? --new-access-token" in said
+    code, said = account.deploy("--new-access-token")
+    assert code == 0 and account.secrets()["ACCESS_TOKEN"] == token_in(said)
+    assert "sign in with the access token above" in said
 
 
 def test_a_dry_run_says_what_is_missing_and_changes_nothing(account: Account) -> None:
