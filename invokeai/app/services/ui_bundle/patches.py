@@ -69,6 +69,13 @@ PATCHES = (
         replacement=r"\1width:1024,height:1024\2width:1024,height:1024\3`sdxl`",
     ),
     Patch(
+        name="mask-layers",
+        purpose="a mask can be added to the canvas while an external model is chosen, as some of them inpaint",
+        script=APP_SCRIPT,
+        pattern=r"(case`inpaint_mask`:([\w$]+)=![\w$]+)&&![\w$]+(;break [\w$]+;case`raster_layer`:\2=![\w$]+;break)",
+        replacement=r"\1\3",
+    ),
+    Patch(
         name="open-picker",
         purpose="the list of models says whose each one is and what it costs",
         script=INDEX_SCRIPT,

@@ -22,6 +22,10 @@ SNIPPETS = {
         "bbox:{rect:{x:0,y:0,width:1024,height:1024},aspectRatio:f$(g),scaleMethod:`auto`,"
         "scaledSize:{width:1024,height:1024},modelBase:`sdxl`}",
     ),
+    "mask-layers": (
+        "switch(e){case`inpaint_mask`:a$=!busy&&!cloud;break b0;case`raster_layer`:a$=!busy;break b0;}",
+        "case`inpaint_mask`:a$=!busy;break b0;case`raster_layer`:a$=!busy;break b0;",
+    ),
     "open-picker": (
         "shown:!0,pickerCompactViewStates:{}",
         "pickerCompactViewStates:{'main-model':!1,'initial-state-main-model':!1}",
