@@ -1,6 +1,7 @@
 """Simulates wrangler 4 and docker for deployments: an executable, strict about its words, with its state in a file.
 
-`SIMULATED_ACCOUNT` names the file. A command in `faults` fails: "before" it acts, or "after", when its answer is lost, or it ends who gave it ("kill").
+`SIMULATED_ACCOUNT` names the file. A command in `faults` fails "before" it acts or "after" it has, when its answer is lost;
+"kill" ends whoever gave it, after it has acted.
 """
 
 import json
