@@ -48,7 +48,7 @@ def body_of(request: ImageRequest, model: BflModelConfig) -> dict[str, Any]:
         "safety_tolerance": TOLERANCE if asked is None and family != "flux-3-klein" else asked,
         "seed": None if request.seed is None else request.seed % SEEDS,
     }
-    pictures = [base64_png(picture) for picture in (request.init_image, *request.reference_images) if picture]
+    pictures = [base64_png(picture) for picture in request.input_pictures]
     if family == "flux-3":
         body |= {
             "images": pictures or None,
@@ -127,7 +127,7 @@ def _size_faults(request: ImageRequest, model: BflModelConfig) -> list[str]:
 
 
 def _picture_faults(request: ImageRequest, model: BflModelConfig) -> list[str]:
-    pictures = [picture for picture in (request.init_image, *request.reference_images) if picture is not None]
+    pictures = request.input_pictures
     most = model.capabilities.max_reference_images or 1
     if len(pictures) > most:
         return [f"it takes at most {most} pictures with the initial one, not {len(pictures)}"]

@@ -65,8 +65,7 @@ def price_of(model: BflModelConfig, request: ImageRequest) -> Decimal | None:
         return Decimal(FLUX_3_PRICES[resolution_of(request)])
     if model.family == "flux-3-klein":
         return Decimal(next((p for side, p in KLEIN_PRICES.items() if pixels <= side * side), KLEIN_PRICES[4096]))
-    pictures = [picture for picture in (request.init_image, *request.reference_images) if picture is not None]
-    given = sum(_megapixels(picture.width * picture.height) for picture in pictures)
+    given = sum(_megapixels(picture.width * picture.height) for picture in request.input_pictures)
     return Decimal(model.first_megapixel) + Decimal(model.more_per_megapixel) * (_megapixels(pixels) - 1 + given)
 
 

@@ -166,7 +166,7 @@ def check(request: ImageRequest, model: DashScopeModel) -> None:
     if len(request.negative_prompt or "") > LONGEST_NEGATIVE:
         faults.append(f"a negative prompt has at most {LONGEST_NEGATIVE} characters")
     allowed = model.capabilities.max_reference_images
-    if allowed and len(request.reference_images) + (request.init_image is not None) > allowed:
+    if allowed and len(request.input_pictures) > allowed:
         faults.append(f"it takes at most {allowed} pictures")
     if request.strength is not None and request.mode == "inpaint":
         faults.append("it takes no strength under a mask")

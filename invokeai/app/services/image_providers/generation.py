@@ -93,6 +93,11 @@ class ImageRequest:
     fallback: tuple[str, ...] = ()
     on_progress: ProgressListener | None = None
 
+    @property
+    def input_pictures(self) -> list[Image]:
+        """The initial image, where there is one, and the reference images, in that order."""
+        return [*([self.init_image] if self.init_image is not None else []), *self.reference_images]
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:

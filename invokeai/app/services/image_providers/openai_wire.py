@@ -118,7 +118,7 @@ def error_in(values: Any) -> dict[str, Any] | None:
 
 def picture_call(values: Mapping[str, Any], request: ImageRequest) -> HttpCall:
     """Words alone go to `generations` as JSON; with pictures it is a form to `edits`. Slow: draws PNG files."""
-    pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
+    pictures = request.input_pictures
     if not pictures:
         return HttpCall("POST", "/images/generations", json=values)
     name = "image" if len(pictures) == 1 else "image[]"

@@ -51,8 +51,7 @@ class ReplicateModelConfig(ImageModel):
 
     def cost(self, request: ImageRequest) -> str:
         """What the request costs by the list."""
-        given = [request.init_image, *request.reference_images]
-        sizes = [(request.width, request.height), *(picture.size for picture in given if picture is not None)]
+        sizes = [(request.width, request.height), *(picture.size for picture in request.input_pictures)]
         begun = sum(-(-width * height // MEGAPIXEL) for width, height in sizes)
         each = Decimal(self.price_per_image or 0) + Decimal(self.per_megapixel) * begun
         return str(each * request.num_images)

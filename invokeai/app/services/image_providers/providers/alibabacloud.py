@@ -99,8 +99,8 @@ class AlibabaCloudImageService(JobImageProvider):
         given: dict[str, Any] = {"prompt": request.prompt}
         if model.kind == "message":
             parameters["negative_prompt"] = request.negative_prompt or None
-            pictures = [p for p in (request.init_image, *request.reference_images) if p is not None]
-            content = [{"image": data_uri(picture)} for picture in pictures] + [{"text": request.prompt}]
+            content = [{"image": data_uri(picture)} for picture in request.input_pictures]
+            content.append({"text": request.prompt})
             given = {"messages": [{"role": "user", "content": content}]}
         elif model.kind == "words":
             given["negative_prompt"] = request.negative_prompt or None

@@ -98,7 +98,7 @@ class GeminiImageService(ListingProvider):
         made = dict(model.size_tokens)[choice[1]] if choice else max(tokens for _, tokens in model.size_tokens)
         level = str(request.options.get("thinking_level") or (model.thinking or ("high",))[0])
         thoughts = THOUGHT_TOKENS.get(level, THOUGHT_TOKENS["high"]) if model.names_size else 0
-        sent = len(request.prompt) // 3 + 1 + PICTURE_IN_TOKENS * len(_pictures(request))
+        sent = len(request.prompt) // 3 + 1 + PICTURE_IN_TOKENS * len(request.input_pictures)
         amount = made * Decimal(model.image_out) + thoughts * Decimal(model.text_out) + sent * Decimal(model.text_in)
         amount = (amount / MILLION * request.num_images).quantize(Decimal("0.000001"))
         return Cost(str(amount), kind=CostKind.ESTIMATED)
@@ -118,7 +118,7 @@ class GeminiImageService(ListingProvider):
             "temperature": request.options.get("temperature"),
             "thinkingConfig": {"thinkingLevel": level} if level else None,
         }
-        parts: list[dict[str, Any]] = [{"inlineData": _inline(image)} for image in _pictures(request)]
+        parts: list[dict[str, Any]] = [{"inlineData": _inline(image)} for image in request.input_pictures]
         body = {
             "contents": [{"role": "user", "parts": [*parts, {"text": request.prompt}]}],
             "generationConfig": nothing_empty(config),
@@ -239,10 +239,6 @@ def _unlisted(values: Any) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _pictures(request: ImageRequest) -> list[Image]:
-    return [picture for picture in (request.init_image, *request.reference_images) if picture is not None]
-
-
 def _checked(request: ImageRequest, model: GeminiModelConfig) -> tuple[str, str]:
     """Aspect ratio and size class of a request that the model can do."""
     faults = []
@@ -259,7 +255,7 @@ def _checked(request: ImageRequest, model: GeminiModelConfig) -> tuple[str, str]
         faults.append("its temperature is from 0 to 2")
     if request.seed is not None and request.seed >= SEED_LIMIT:
         faults.append(f"its seeds are below {SEED_LIMIT:,}")
-    if len(_pictures(request)) > MAX_PICTURES:
+    if len(request.input_pictures) > MAX_PICTURES:
         faults.append(f"it takes at most {MAX_PICTURES} pictures in all")
     if not request.prompt.strip():
         faults.append("it needs a prompt")

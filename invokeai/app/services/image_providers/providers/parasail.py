@@ -26,8 +26,6 @@ from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest, ProviderUnavailable
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
     from invokeai.app.services.image_providers.receipts import Receipt
 
@@ -95,7 +93,7 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
 
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """At once from words alone; with pictures as a batch."""
-        if not _pictures(request):
+        if not request.input_pictures:
             return await HttpImageProvider.generate(self, request, model, receipt)
         self.check_key()
         lines = await asyncio.to_thread(_lines, request, model.model_id, receipt.receipt_id)
@@ -204,13 +202,9 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
         return await self.result_in({"data": items}, answer, receipt)
 
 
-def _pictures(request: ImageRequest) -> list[Image]:
-    return [p for p in (request.init_image, *request.reference_images) if p is not None]
-
-
 def _lines(request: ImageRequest, model_id: str, receipt_id: str) -> bytes:
     """One line a picture. Slow: draws PNG files."""
-    pictures = [base64_png(picture) for picture in _pictures(request)]
+    pictures = [base64_png(picture) for picture in request.input_pictures]
     body = {
         "model": model_id,
         "prompt": request.prompt,

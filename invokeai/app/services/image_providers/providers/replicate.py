@@ -255,7 +255,7 @@ def _check(request: ImageRequest, model: ReplicateModelConfig) -> None:
         if value is not None and limits and not limits[0] <= value <= limits[1]:
             faults.append(f"its {name} is from {limits[0]:g} to {limits[1]:g}, not {value:g}")
     most = model.capabilities.max_reference_images
-    if most and len(request.reference_images) + (request.init_image is not None) > most:
+    if most and len(request.input_pictures) > most:
         faults.append(f"it takes at most {most} pictures with the initial one")
     if faults:
         raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="replicate")

@@ -68,8 +68,7 @@ class SeedreamImageService(OpenAiWireProvider):
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """By picture, and by input picture where they cost something; a series as if it were made whole."""
         assert isinstance(model, SeedreamModel)
-        inputs = len(request.reference_images) + (request.init_image is not None)
-        return _cost(model, request.num_images * (_series(request) or 1), inputs)
+        return _cost(model, request.num_images * (_series(request) or 1), len(request.input_pictures))
 
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """As ever; with the option `series` (2 to 15 pictures at most) as a stream, each picture shown as it comes."""
@@ -86,7 +85,7 @@ class SeedreamImageService(OpenAiWireProvider):
         """One picture, or as many as the model finds in the prompt, in the answer itself."""
         assert isinstance(model, SeedreamModel)
         size, series = _size(request, model), _series(request)
-        pictures = [data_uri(p) for p in (request.init_image, *request.reference_images) if p is not None]
+        pictures = [data_uri(picture) for picture in request.input_pictures]
         body: dict[str, Any] = {
             "model": model.model_id,
             "prompt": request.prompt,
@@ -152,15 +151,12 @@ def _size(request: ImageRequest, model: SeedreamModel) -> str:
     if not word_only and max(width, height) > MOST_UNEQUAL * min(width, height):
         faults.append(f"a side is at most {MOST_UNEQUAL} times the other")
     allowed = model.capabilities.max_reference_images or 0
-    if len(request.reference_images) + (request.init_image is not None) > allowed:
+    if len(request.input_pictures) > allowed:
         faults.append(f"it takes at most {allowed} pictures")
     series = _series(request)
     if series is not None and not model.series:
         faults.append("it makes no series")
-    elif (
-        series is not None
-        and len(request.reference_images) + (request.init_image is not None) + series > MOST_IN_SERIES
-    ):
+    elif series is not None and len(request.input_pictures) + series > MOST_IN_SERIES:
         faults.append(f"pictures given and a series are at most {MOST_IN_SERIES} together")
     if faults:
         raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="seedream")

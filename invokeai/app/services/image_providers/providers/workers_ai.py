@@ -105,7 +105,7 @@ class WorkersAiImageService(ListingProvider):
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
         """By tiles and steps. The models in beta are free, which is the list's price of the day and no promise."""
         assert isinstance(model, WorkersAiModelConfig)
-        price = model.price(request.width, request.height, request.steps, len(_given(request)))
+        price = model.price(request.width, request.height, request.steps, len(request.input_pictures))
         return Cost(format((price * request.num_images).normalize(), "f"), kind=CostKind.ESTIMATED)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
@@ -131,7 +131,7 @@ class WorkersAiImageService(ListingProvider):
         if model.body == "multipart":
             files = [
                 (f"input_image_{n}", f"{n}.png", png_bytes(_shrunk(picture)), "image/png")
-                for n, picture in enumerate(_given(request))
+                for n, picture in enumerate(request.input_pictures)
             ]
             return HttpCall("POST", path, form={name: str(v) for name, v in values.items()}, files=tuple(files))
         return HttpCall("POST", path, json={**values, **_pictures(request)})
@@ -239,16 +239,12 @@ def _check(request: ImageRequest, model: WorkersAiModelConfig) -> None:
         faults.append(f"its guidance is from {low:g} to {high:g}, not {request.guidance:g}")
     if model.max_prompt and len(request.prompt) > model.max_prompt:
         faults.append(f"a prompt has at most {model.max_prompt:,} characters")
-    if model.body == "multipart" and len(_given(request)) > MAX_REFERENCES:
+    if model.body == "multipart" and len(request.input_pictures) > MAX_REFERENCES:
         faults.append(f"it takes at most {MAX_REFERENCES} pictures with the initial one")
     if not request.prompt.strip():
         faults.append("it needs a prompt")
     if faults:
         raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="workers_ai")
-
-
-def _given(request: ImageRequest) -> list[Image]:
-    return [picture for picture in (request.init_image, *request.reference_images) if picture is not None]
 
 
 def _shrunk(picture: Image) -> Image:
