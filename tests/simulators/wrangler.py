@@ -1,6 +1,6 @@
 """Simulates wrangler 4 and docker for deployments: an executable, strict about its words, with its state in a file.
 
-`SIMULATED_ACCOUNT` names the file. A command in `faults` fails "before" it acts or "after" it has, when its answer is lost;
+`SIMULATED_ACCOUNT` names the file. A command in `faults` fails "before" it acts or "after" it has (its answer is lost);
 "kill" ends whoever gave it, after it has acted.
 """
 
