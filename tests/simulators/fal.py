@@ -131,7 +131,22 @@ class JuggernautFromPicture(Checked):
     guidance_scale: Annotated[float, Field(ge=1, le=20)] = 3.5
 
 
-ADDRESSES: dict[str, tuple[type[Job], str]] = {
+class Clarity(Strict):
+    image_url: str
+    prompt: str = "masterpiece, best quality, highres"
+    upscale_factor: Annotated[float, Field(ge=1, le=4)] = 2
+    negative_prompt: str = "(worst quality, low quality, normal quality:2)"
+    creativity: Annotated[float, Field(ge=0, le=1)] = 0.35
+    seed: Annotated[int, Field(ge=0)] | None = None
+    enable_safety_checker: bool = True
+
+
+class RemoveBackground(Strict):
+    image_url: str
+
+
+ADDRESSES: dict[str, tuple[type[Strict], str]] = {
+    "fal-ai/clarity-upscaler": (Clarity, "0.03"),
     "fal-ai/flux/schnell": (Schnell, "0.003"),
     "fal-ai/flux/dev": (Dev, "0.025"),
     "fal-ai/flux/dev/image-to-image": (DevFromPicture, "0.03"),
@@ -146,7 +161,9 @@ ADDRESSES: dict[str, tuple[type[Job], str]] = {
     "rundiffusion-fal/juggernaut-flux/pro/image-to-image": (JuggernautFromPicture, "0.055"),
 }
 """What each address takes, and its price for a begun megapixel."""
-BY_PICTURE: dict[str, tuple[type[Job], str]] = {
+BY_PICTURE: dict[str, tuple[type[Strict], str]] = {
+    "fal-ai/bria/background/remove": (RemoveBackground, "0.018"),
+} | {
     f"fal-ai/flux-pro/kontext{kind}{end}": (body, price)
     for kind, price in (("", "0.04"), ("/max", "0.08"))
     for end, body in (("", KontextEdit), ("/text-to-image", Kontext), ("/multi", KontextMulti))
@@ -216,15 +233,19 @@ class FalSimulator(Simulator):
         job_id = f"job-{len(self.jobs)}"
         told = {name: value for name, value in values.items() if not name.split(".")[0].endswith(("_url", "_urls"))}
         seen = {**told, "address": address, "files": sorted(self.files)}
-        self.bill(job_id, Decimal(price) * units * asked.num_images, asked.num_images, seen)
+        count, prompt = values.get("num_images", 1), values.get("prompt", "")
+        self.bill(job_id, Decimal(price) * units * count, count, seen)
         images = []
-        for number in range(asked.num_images):
-            data = self.picture(width, height, f"{asked.prompt} {job_id} {number}")
+        made = self.cut_out if kind is RemoveBackground else self.picture
+        for number in range(count):
+            data = made(width, height, f"{prompt} {job_id} {number}")
             url = self.picture_url(f"{job_id}-{number}.png", data)
             images.append({"url": url, "width": width, "height": height, "content_type": "image/png"})
-        flags = self.blackened or [False] * asked.num_images
-        seed = 424242 if asked.seed is None else asked.seed
-        output = {"images": images, "seed": seed, "has_nsfw_concepts": flags, "prompt": asked.prompt, "timings": {}}
+        seed = values.get("seed", 424242)
+        output = {"image": images[0], "seed": seed, "timings": {}}
+        if issubclass(kind, Job):
+            flags = self.blackened or [False] * count
+            output = {"images": images, "seed": seed, "has_nsfw_concepts": flags, "prompt": prompt, "timings": {}}
         return self._taken("/".join(address.split("/")[:2]), output, self.failure)
 
     def _files(self, values: dict[str, Any]) -> dict[str, Image.Image]:
@@ -245,6 +266,9 @@ class FalSimulator(Simulator):
         return files
 
     def _size(self, values: dict[str, Any]) -> tuple[int, int]:
+        if "upscale_factor" in values:
+            width, height = self.files["image_url"].size
+            return round(width * values["upscale_factor"]), round(height * values["upscale_factor"])
         if "image_size" in values:
             return int(values["image_size"]["width"]), int(values["image_size"]["height"])
         if "safety_tolerance" not in values or "mask_url" in values:

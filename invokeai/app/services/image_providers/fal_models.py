@@ -17,8 +17,9 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalModelPanelControl,
     ExternalModelPanelSchema,
     GenerationMode,
+    PictureMode,
 )
-from invokeai.app.services.image_providers.image_model import ImageModel
+from invokeai.app.services.image_providers.image_model import ImageModel, PictureWork
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
@@ -36,7 +37,7 @@ class FalEndpoint:
     `price` is of a picture, or of its begun megapixels; `inputs_cost`: those of given pictures cost as much. `strength`
     is sent where none was asked for; 0: the address takes none. `size`: it is told pixels, a ratio, or has the
     picture's. `pictures` and `mask` name their members. `tolerance`: moderation by degrees, else a checker that is on
-    or off. `fixed`: what it would decide by itself.
+    or off, or none. `fixed`: what it would decide by itself.
     """
 
     path: str
@@ -50,6 +51,7 @@ class FalEndpoint:
     pictures: Literal["", "image_url", "image_urls"] = ""
     mask: str = ""
     tolerance: bool = False
+    checker: bool = True
     accelerates: bool = False
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,8 +59,8 @@ class FalEndpoint:
         """What the request costs by the list."""
         if self.by == "picture":
             return str(Decimal(self.price) * request.num_images)
-        given = [request.init_image, *request.reference_images] if self.inputs_cost else []
-        sizes = [(request.width, request.height), *(picture.size for picture in given if picture is not None)]
+        given = request.input_pictures if self.inputs_cost else []
+        sizes = [(request.width, request.height), *(picture.size for picture in given)]
         begun = sum(-(-width * height // MEGAPIXEL) for width, height in sizes)
         return str(Decimal(self.price) * begun * request.num_images)
 
@@ -74,7 +76,7 @@ class FalModelConfig(ImageModel):
 
     def endpoint(self, request: ImageRequest) -> FalEndpoint:
         """The address for a request; in a mode that the model has not, one of its others, as an estimate needs it."""
-        given = len(request.reference_images) + (request.init_image is not None)
+        given = len(request.input_pictures)
         chosen = (
             self.masked if request.mode == "inpaint"
             else self.words if given == 0
@@ -121,6 +123,19 @@ def _model(
         panel_schema=ExternalModelPanelSchema(prompts=prompts, image=controls),
         **ends,
     )
+
+
+def _worker(
+    path: str, name: str, description: str, price: str, mode: PictureMode, work: PictureWork, **end: Any
+) -> FalModelConfig:  # fmt: skip
+    able = work.words != "none"
+    return FalModelConfig(
+        model_id=path, name=name, description=description, work=work, supports_strength=able,
+        capabilities=ExternalModelCapabilities(
+            modes=[mode], supports_negative_prompt=able, supports_seed=able, max_images_per_request=1
+        ),
+        picture=FalEndpoint(path=path, price=price, size="picture", pictures="image_url", **end),
+    )  # fmt: skip
 
 
 def _flux(path: str, price: str, steps: Range, **more: Any) -> FalEndpoint:
@@ -199,5 +214,13 @@ MODELS = (
             "rundiffusion-fal/juggernaut-flux/pro/image-to-image", "0.055", (10, 50), strength=DEV_STRENGTH,
             size="picture", pictures="image_url",
         ),
+    ),
+    _worker(
+        "fal-ai/clarity-upscaler", "Clarity Upscaler (fal)", "Enlarges and invents detail, with or without words.",
+        "0.03", "upscale", PictureWork(scales=(1, 4), any_scale=True, usual_scale=2, words="optional"),
+    ),
+    _worker(
+        "fal-ai/bria/background/remove", "Bria RMBG 2.0 (fal)", "Removes the background.", "0.018",
+        "remove_background", PictureWork(), by="picture", checker=False,
     ),
 )  # fmt: skip

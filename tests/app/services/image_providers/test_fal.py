@@ -1,12 +1,15 @@
 """fal: the queue's addresses, failures that are COMPLETED, blackened pictures and megapixels."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind
+from invokeai.app.services.image_providers.picture_requests import sized
 from invokeai.app.services.image_providers.provider_errors import OutcomeUnknown, ProviderBadRequest, ProviderRefused
 from invokeai.app.services.image_providers.receipts import CallKey
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, hole, scene
@@ -166,4 +169,51 @@ async def test_what_an_address_does_not_take_is_said_and_not_sent(
 ) -> None:
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(bench.request(mode, model_id, **changes))
+    assert not bench.simulator.seen
+
+
+async def test_an_upscaler_is_told_its_scale_and_pays_the_megapixels_made(bench: CloudBench) -> None:
+    request = bench.request("upscale", "fal-ai/clarity-upscaler", prompt="a fox", strength=0.2, seed=2**31 + 5)
+    request = sized(bench.manager, replace(request, scale=3.5))
+    [estimate] = bench.manager.estimate(request)
+    result = await bench.generate(request)
+    asked = bench.simulator.ledger[0].request
+    assert (asked["upscale_factor"], asked["creativity"], asked["seed"], asked["prompt"]) == (3.5, 0.2, 5, "a fox")
+    assert estimate == result.cost == Cost("0.12", kind=CostKind.ESTIMATED)  # 1792×1792
+    assert bench.simulator.ledger[0].amount == Decimal("0.12") and result.images[0].seed == 5
+
+
+async def test_an_upscaler_without_words_uses_its_own(bench: CloudBench) -> None:
+    await bench.generate(bench.request("upscale", "fal-ai/clarity-upscaler"))
+    asked = bench.simulator.ledger[0].request
+    assert (asked["upscale_factor"], asked["enable_safety_checker"]) == (2, True) and "masterpiece" in asked["prompt"]
+
+
+async def test_a_background_is_removed_at_the_price_of_a_picture(bench: CloudBench) -> None:
+    picture = scene(1500, 1400).convert("RGBA")
+    picture.putalpha(200)
+    request = bench.request("remove_background", "fal-ai/bria/background/remove", init_image=picture)
+    result = await bench.generate(sized(bench.manager, request))
+    assert result.cost == Cost("0.018", kind=CostKind.ESTIMATED) and bench.simulator.ledger[0].amount == Decimal(
+        "0.018"
+    )
+    assert service_of(bench).files["image_url"].mode == "RGBA"
+
+
+@pytest.mark.parametrize(
+    ("model_id", "changes", "words"),
+    [
+        ("fal-ai/clarity-upscaler", {"scale": 4.5}, "its scale is from 1 to 4, not 4.5"),
+        ("fal-ai/clarity-upscaler", {"init_image": scene(4000, 2200), "scale": 4.0}, "at most 67,108,864 pixels"),
+        ("fal-ai/clarity-upscaler", {"options": {"acceleration": "high"}}, "it has no acceleration"),
+        ("fal-ai/bria/background/remove", {"options": {"enable_safety_checker": False}}, "no enable_safety_checker"),
+        ("fal-ai/bria/background/remove", {"seed": 3}, "it takes no seed"),
+    ],
+)
+async def test_what_a_worker_cannot_do_is_refused_before_anything_is_sent(
+    bench: CloudBench, model_id: str, changes: dict[str, Any], words: str
+) -> None:
+    mode = "upscale" if "clarity" in model_id else "remove_background"
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(sized(bench.manager, bench.request(mode, model_id, **changes)))  # type: ignore[arg-type]
     assert not bench.simulator.seen

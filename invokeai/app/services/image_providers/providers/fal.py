@@ -78,6 +78,8 @@ class FalImageService(JobImageProvider):
         assert isinstance(model, FalModelConfig)
         end = model.endpoint(request)
         _check(request, model, end)
+        if model.work is not None:
+            return HttpCall("POST", f"/{end.path}", json=nothing_empty(_work_body(request, model, end)))
         body = {
             "prompt": request.prompt,
             "num_images": request.num_images,
@@ -130,9 +132,10 @@ class FalImageService(JobImageProvider):
         return answer
 
     async def result_of(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
-        """`images[].url`; what the safety checker blackened is no picture."""
+        """`images[].url`, or `image.url` of work on a picture; what the safety checker blackened is no picture."""
         values = _values(answer)
-        found = [image for image in values.get("images") or [] if isinstance(image, dict) and image.get("url")]
+        images = values.get("images") or [values.get("image")]
+        found = [image for image in images if isinstance(image, dict) and image.get("url")]
         if not found:
             raise self.unknown("its answer has no picture in it")
         flags = [bool(flag) for flag in values.get("has_nsfw_concepts") or []]
@@ -221,9 +224,26 @@ def _pictures(request: ImageRequest, end: FalEndpoint) -> dict[str, Any]:
     return body
 
 
+def _work_body(request: ImageRequest, model: FalModelConfig, end: FalEndpoint) -> dict[str, Any]:
+    """The picture as it is, with its transparency, and what upscalers take."""
+    assert model.work is not None and request.init_image is not None
+    mode = "RGBA" if request.init_image.has_transparency_data else "RGB"
+    return {
+        end.pictures: data_uri(request.init_image.convert(mode)),
+        "upscale_factor": (request.scale or model.work.usual_scale) if request.mode == "upscale" else None,
+        "prompt": request.prompt or None,
+        "negative_prompt": request.negative_prompt or None,
+        "creativity": request.strength,
+        "seed": None if request.seed is None else request.seed % SEEDS,
+        **_switches(request, end),
+    }
+
+
 def _switches(request: ImageRequest, end: FalEndpoint) -> dict[str, Any]:
     """What fal would decide by itself. Its degrees of tolerance are texts."""
     switches = dict(end.fixed)
+    if not end.checker:
+        return switches
     if end.tolerance:
         switches["safety_tolerance"] = str(request.options.get("safety_tolerance", TOLERANCE))
     else:
@@ -238,7 +258,7 @@ def _check(request: ImageRequest, model: FalModelConfig, end: FalEndpoint) -> No
     if end.size == "ratio" and ratio_near(RATIOS, request.width, request.height) is None:
         faults.append(f"its aspect ratios are {', '.join(RATIOS)}, not that of {request.width}×{request.height}")
     most = model.capabilities.max_reference_images
-    if most and len(request.reference_images) + (request.init_image is not None) > most:
+    if most and len(request.input_pictures) > most:
         faults.append(f"it takes at most {most} pictures with the initial one")
     if faults:
         message = f"{model.name} cannot do this ({request.mode}): {'; '.join(faults)}."
@@ -253,6 +273,8 @@ def _range_faults(request: ImageRequest, end: FalEndpoint) -> list[str]:
             faults.append(f"it takes no {name}")
         elif value is not None and limits and not limits[0] <= value <= limits[1]:
             faults.append(f"its {name} is from {limits[0]:g} to {limits[1]:g}, not {value:g}")
+    if request.mode == "upscale":
+        return faults
     if request.strength is not None and not end.strength:
         faults.append("it takes no strength")
     elif request.strength is not None and request.strength < LEAST_STRENGTH:
@@ -263,7 +285,7 @@ def _range_faults(request: ImageRequest, end: FalEndpoint) -> list[str]:
 def _option_faults(request: ImageRequest, end: FalEndpoint) -> list[str]:
     """Moderation is by degrees or by a checker, as the address has it; the other one is refused."""
     able: dict[str, tuple[bool, Sequence[Any]]] = {
-        "enable_safety_checker": (not end.tolerance, (True, False)),
+        "enable_safety_checker": (end.checker and not end.tolerance, (True, False)),
         "safety_tolerance": (end.tolerance, range(1, MOST_TOLERANT + 1)),
         "acceleration": (end.accelerates, ACCELERATIONS),
     }
