@@ -44,9 +44,9 @@ class ListingProvider(HttpImageProvider):
         return named if address == self._credentials().base_url else ()
 
     def has(self, model_id: str) -> bool:
-        """False only where the service's own list leaves the model out."""
+        """False only where the service's own list leaves the model out, under its name and under dated ones of it."""
         named = self.listed()
-        return model_id in named or not any(model.model_id in named for model in self.info.models)
+        return _is_in(named, model_id) or not any(_is_in(named, model.model_id) for model in self.info.models)
 
     def models(self) -> Sequence[ImageModel]:
         """Those that the service still has."""
@@ -75,6 +75,10 @@ class ListingProvider(HttpImageProvider):
         """A sentence on a model that is gone, with those there are."""
         names = ", ".join(model.model_id for model in self.models()[:MODELS_NAMED])
         return f"{self.info.display_name} may have retired the model; use one of {names}."
+
+
+def _is_in(named: Sequence[str], model_id: str) -> bool:
+    return any(name == model_id or name.startswith(f"{model_id}-") for name in named)
 
 
 def ids_in(answer: Any, members: str, name: str) -> tuple[str, ...]:

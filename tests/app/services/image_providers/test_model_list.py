@@ -8,6 +8,7 @@ import pytest
 
 from invokeai.app.services.image_providers.model_list import ListingProvider, ids_in
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
+from invokeai.app.services.image_providers.providers.openai import OpenAIImageService
 from invokeai.app.services.shared.errors import NotFound
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench
 from tests.app.services.image_providers.provider_cases import gemini, openai, workers_ai
@@ -79,6 +80,15 @@ async def test_lists_are_asked_for_now_and_again_until_the_end(bench: CloudBench
     bench.manager.stop_asking()
     await asyncio.sleep(0)
     assert all(seen.method == "GET" for seen in bench.simulator.seen) and provider_of(bench).listed()
+
+
+def test_a_dated_name_counts_as_the_models_own() -> None:
+    provider = OpenAIImageService()
+    provider._told = (None, ("gpt-image-2-2026-04-21", "gpt-image-2.6-flare"))
+    assert provider.has("gpt-image-2") and not provider.has("gpt-image-2.5-flare")
+    assert [model.model_id for model in provider.models()] == ["gpt-image-2.6-flare", "gpt-image-2"]
+    assert provider.custom_model("gpt-image-2-2026-04-21") is not None
+    assert provider.custom_model("gpt-image-1") is None
 
 
 def test_nonsense_names_nothing() -> None:
