@@ -1,6 +1,7 @@
 """`invokeai-cloud deploy` against a simulated account: made once, resumed anywhere, secrets nowhere."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from invokeai.app.cloud_cli.commands import main
+from tests.cloud.d1_gateway import install_node_packages
+from tests.cloud.wrangler_dev import OFFLINE
 
 REPOSITORY = Path(__file__).parents[3]
 SIMULATOR = REPOSITORY / "tests" / "simulators" / "wrangler.py"
@@ -170,6 +173,27 @@ def test_killed_after_every_step_it_goes_on_where_it_was(account: Account) -> No
     code, said = account.deploy("--new-access-token")
     assert code == 0 and account.secrets()["ACCESS_TOKEN"] == token_in(said)
     assert "sign in with the access token above" in said
+
+
+def test_the_real_wrangler_takes_every_command_line_of_the_simulated_one(account: Account) -> None:
+    """With an address where nobody is: each must get as far as asking Cloudflare."""
+    install_node_packages()
+    account.deploy()
+    lines = {call for call in account.get()["calls"] if not call.startswith(("--version", "info", "deploy"))}
+    assert len(lines) == 11
+    nobody = {"CLOUDFLARE_API_TOKEN": "x", "CLOUDFLARE_ACCOUNT_ID": "acc-1", "CI": "1"}
+    nobody |= {"CLOUDFLARE_API_BASE_URL": "http://127.0.0.1:1/client/v4", "XDG_CONFIG_HOME": str(account.project)}
+    command, pipe = str(REPOSITORY / "frontend/node_modules/.bin/wrangler"), subprocess.PIPE
+    running = {}
+    for line in lines:
+        where = account.project / "frontend" if line.startswith("pages") else account.project
+        running[line] = subprocess.Popen(
+            [command, *line.split()], cwd=where, env={**os.environ, **OFFLINE, **nobody}, stdin=pipe, stdout=pipe,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+    for line, process in running.items():
+        said, _ = process.communicate(json.dumps({"NAME": "value"}) if line.startswith("secret bulk") else "", 60)
+        assert process.returncode and "fetch failed" in said and "nknown argument" not in said, f"{line}\n{said}"
 
 
 def test_a_dry_run_says_what_is_missing_and_changes_nothing(account: Account) -> None:
