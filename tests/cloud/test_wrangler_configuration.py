@@ -12,6 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from invokeai.app.cloud_cli.deployment import Deployment
+from invokeai.app.cloud_cli.wrangler import Tools
 from invokeai.app.services.config.config import AppConfig
 from tests.cloud.d1_gateway import FRONTEND, install_node_packages
 
@@ -51,7 +53,14 @@ def configuration() -> dict[str, Any]:
 
 
 def test_wrangler_would_deploy_it_without_a_warning(project: Path) -> None:
-    done = wrangler(project, "deploy", "--dry-run")
+    """The copy that `invokeai-cloud deploy` writes, with the ids of an account."""
+    deployment = Deployment(Tools(project), print)
+    deployment.account_id, deployment.database_id = "a" * 32, "11111111-2222-3333-4444-555555555555"
+    deployment.write_config()
+    written = tomllib.loads(deployment.config.read_text())
+    assert schema_faults(written) == [] and written["d1_databases"][0]["database_id"] == deployment.database_id
+    # wrangler 4.86 has no --containers-rollout=none, so it asks for the docker that `wrangler` gives it
+    done = wrangler(project, "deploy", "--dry-run", "--config", deployment.config.name)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert "WARNING" not in output
