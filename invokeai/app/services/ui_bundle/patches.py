@@ -83,6 +83,13 @@ PATCHES = (
         replacement=r"pickerCompactViewStates:{'main-model':!1,'initial-state-main-model':!1}",
     ),
     Patch(
+        name="reset-provider",
+        purpose="a provider's models leave the lists with its key",
+        script=INDEX_SCRIPT,
+        pattern=r"(`external_providers/config/\$\{[\w$]+\}`\),method:`DELETE`\}\),invalidatesTags:\[)(`AppConfig`)",
+        replacement=r"\1`ModelConfig`,\2",
+    ),
+    Patch(
         name="provider-order",
         purpose="order of the provider cards",
         script=APP_SCRIPT,

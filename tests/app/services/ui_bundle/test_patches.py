@@ -30,6 +30,10 @@ SNIPPETS = {
         "shown:!0,pickerCompactViewStates:{}",
         "pickerCompactViewStates:{'main-model':!1,'initial-state-main-model':!1}",
     ),
+    "reset-provider": (
+        "q:e=>({url:z0(`external_providers/config/${e}`),method:`DELETE`}),invalidatesTags:[`AppConfig`,`Other`]",
+        "method:`DELETE`}),invalidatesTags:[`ModelConfig`,`AppConfig`,`Other`]",
+    ),
     "provider-order": (
         "var V=[`gemini`,`openai`,`seedream`,`alibabacloud`];",
         "var V=[" + ",".join(f"`{name}`" for name in PROVIDER_ORDER) + "];",
