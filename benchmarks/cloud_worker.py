@@ -20,12 +20,12 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.report import machine
 from invokeai.app.services.shared.objects.s3_objects import S3Settings
 from tests.cloud.cloud_worker import ACCESS_TOKEN, BEARER, CloudWorker
-from tests.cloud.d1_gateway import free_port
 from tests.cloud.fault_proxy import FaultProxy
 from tests.cloud.process_engine import ProcessEngine
 from tests.cloud.recording_origin import RecordingOrigin
 from tests.cloud.s3_server import S3Server
 from tests.cloud.server_settings import INSIDE, cloud_settings
+from tests.free_ports import free_port
 from tests.studio_process import StudioProcess
 
 RESULTS = Path(__file__).with_name("RESULTS-WORKER.md")

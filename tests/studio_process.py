@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from invokeai.app.services.config.config import PROVIDER_KEYS
+from tests.free_ports import free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -26,7 +26,7 @@ class StudioProcess:
     ) -> None:
         self.root = root
         self.log = root.parent / f"{root.name}.log"
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._settings = {"INVOKEAI_WEB_UI": "auto" if web_ui else "none", **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -90,9 +90,3 @@ class StudioProcess:
             return error.code < 500
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,9 +13,10 @@ from typing import Any
 
 from invokeai.app.services.shared.database.d1_client import D1Settings
 from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
-from tests.cloud.d1_gateway import FRONTEND, free_port, install_node_packages
+from tests.cloud.d1_gateway import FRONTEND, install_node_packages
 from tests.cloud.process_engine import IMAGE, SIDECAR_IMAGE, ProcessEngine
 from tests.cloud.server_settings import cloud_settings
+from tests.free_ports import free_port
 from tests.studio_process import StudioProcess
 
 ACCESS_TOKEN = "access-token-of-the-tests"
@@ -115,7 +116,7 @@ class CloudWorker:
     def stop(self) -> None:
         """End the process and its engine."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
 
     def _command(self, command: dict[str, Any]) -> None:
         self._say(command)

@@ -2,30 +2,16 @@
 
 import fcntl
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from invokeai.app.services.shared.database.d1_client import D1Settings
+from tests.free_ports import free_port
 
 FRONTEND = Path(__file__).parents[2] / "frontend"
 TOKEN = "gateway-test-token"
-
-
-_handed_out: set[int] = set()
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now; never the same twice, as the first may not be in use yet."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in _handed_out:
-            _handed_out.add(port)
-            return port
 
 
 @contextmanager
@@ -67,4 +53,4 @@ class D1Gateway:
     def stop(self) -> None:
         """End the process and its engine."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)

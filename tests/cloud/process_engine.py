@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.cloud.d1_gateway import free_port
+from tests.free_ports import free_port
 from tests.studio_process import HIDDEN_FROM_THE_SERVER
 
 IMAGE, SIDECAR_IMAGE = "studio:local", "sidecar:local"

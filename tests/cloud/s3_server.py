@@ -12,7 +12,7 @@ from urllib.request import urlopen
 from uuid import uuid4
 
 from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
-from tests.cloud.d1_gateway import free_port
+from tests.free_ports import free_port
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key-canary"
 NOT_IN_R2_OPERATIONS = {"PutObjectTagging", "PutObjectAcl", "PutBucketVersioning", "PutBucketPolicy"}
@@ -34,7 +34,7 @@ class S3Server:
         credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
         identity = {"name": "app", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List"]}
         config.write_text(json.dumps({"identities": [identity]}))
-        ports = {name: _port_pair() for name in ("master", "volume", "filer", "s3")}
+        ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
         self.endpoint = f"http://127.0.0.1:{ports['s3']}"
         weed = Path(sys.executable).with_name("weed")
         command = [str(weed), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self._folder}"]
@@ -73,13 +73,6 @@ class S3Server:
             except Exception:  # any refusal: it is not up yet
                 time.sleep(0.2)
         raise AssertionError((self._folder / "log").read_text()[-2000:])
-
-
-def _port_pair() -> int:
-    """A free port whose gRPC partner, 10,000 above, exists."""
-    while (port := free_port()) > 55000:
-        pass
-    return port
 
 
 def refuse_what_r2_lacks(objects: S3Objects) -> S3Objects:

@@ -10,9 +10,9 @@ import pytest
 from yarl import URL
 
 from tests.cloud.cloud_worker import CloudWorker
-from tests.cloud.d1_gateway import free_port
 from tests.cloud.pages_site import PagesSite, build_frontend
 from tests.cloud.recording_origin import RecordingOrigin
+from tests.free_ports import free_port
 
 PAGES = ("/", "/app", "/login", "/admin/users")
 POLICY = "content-security-policy"

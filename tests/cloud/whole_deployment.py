@@ -11,10 +11,10 @@ import httpx
 from invokeai.app.services.shared.database.d1_client import D1Settings
 from invokeai.app.services.shared.objects.s3_objects import S3Settings
 from tests.cloud.cloud_worker import ACCESS_TOKEN, BEARER
-from tests.cloud.d1_gateway import free_port
 from tests.cloud.pages_site import PagesSite, build_frontend
 from tests.cloud.server_settings import cloud_settings
 from tests.cloud.wrangler_dev import WranglerDev
+from tests.free_ports import free_port
 from tests.studio_process import StudioProcess
 
 PATIENCE_SECONDS = 30

@@ -8,7 +8,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.cloud.d1_gateway import FRONTEND, free_port, install_node_packages
+from tests.cloud.d1_gateway import FRONTEND, install_node_packages
+from tests.free_ports import free_port
 
 START_SECONDS = 60
 OFFLINE = {"CLOUDFLARE_CF_FETCH_ENABLED": "false", "WRANGLER_SEND_METRICS": "false", "WRANGLER_HIDE_BANNER": "true"}
@@ -47,7 +48,7 @@ class WranglerDev:
     def stop(self) -> None:
         """End the process and its engine."""
         os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
 
     def _wait(self, answering: str) -> None:
         deadline = time.monotonic() + START_SECONDS

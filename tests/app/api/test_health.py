@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -25,6 +24,7 @@ from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.fault_proxy import FaultProxy
 from tests.cloud.s3_server import S3Server
 from tests.cloud.server_settings import cloud_settings
+from tests.free_ports import free_port
 from tests.studio_process import StudioProcess
 
 
@@ -176,9 +176,7 @@ def test_sigterm_in_the_middle_of_the_start_ends_the_server_in_order(tmp_path: P
         f"pathlib.Path({str(tmp_path / 'loading')!r}).touch()\n"
         f"while not pathlib.Path({str(tmp_path / 'go')!r}).exists(): time.sleep(0.01)\n"
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "invokeai.app.run_app", "--root", str(tmp_path / "root"), "--port", str(port)]
     environment = {"INVOKEAI_WEB_UI": "none", "PATH": ""}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
