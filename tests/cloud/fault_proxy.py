@@ -38,6 +38,8 @@ class FaultProxy:
         """Planned faults, the next request takes the first."""
         self.down = False
         """True: every connection is cut at once."""
+        self.down_after: int | None = None
+        """That many requests are let through before it goes down by itself."""
         self.requests: list[str] = []
         """Method and path of each request that arrived."""
         self._ready = threading.Event()
@@ -84,6 +86,8 @@ class FaultProxy:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")
+        if self.down_after is not None and len(self.requests) > self.down_after:
+            self.down, self.down_after = True, None
         body = await request.read()
         fault = Fault("reset before") if self.down else self.faults.pop(0) if self.faults else None
         if fault is None:

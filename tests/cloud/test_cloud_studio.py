@@ -151,10 +151,10 @@ def test_a_bucket_that_is_away_for_a_while_loses_nothing(
     cloud: CloudStudio, proxy: FaultProxy, request: pytest.FixtureRequest
 ) -> None:
     seconds: float = request.config.getoption("--outage-seconds")
+    proxy.down_after = len(proxy.requests) + 20
     cloud.generate(30)
-    while len(cloud.pictures()) < 5:
+    while not proxy.down:
         time.sleep(0.05)
-    proxy.down = True
     end = time.monotonic() + seconds
     with pytest.raises(urllib.error.HTTPError) as refused:
         cloud.fetch(f"/api/v1/images/i/{cloud.pictures()[0]}/full")

@@ -51,8 +51,8 @@ class ServedStudio:
         ]
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Until `condition` holds; fails after 20 s."""
-        async with asyncio.timeout(20):
+        """Until `condition` holds; fails after a minute."""
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.01)
 

@@ -117,7 +117,7 @@ async def trouble(ask: Asker, simulator: OpenAISimulator) -> None:
     node = {"id": "n", "type": "openai_image_generation", "model": model, "prompt": "a fox"}
     batch = {"batch": {"graph": {"id": "g", "nodes": {"n": node}, "edges": []}, "runs": 1}}
     await ask("POST", "/api/v1/queue/default/enqueue_batch", json=batch)
-    for _ in range(200):
+    for _ in range(1200):
         status = (await ask("GET", "/api/v1/queue/default/status")).json()["queue"]
         if status["pending"] + status["in_progress"] == 0:
             return

@@ -31,7 +31,8 @@ async def test_a_run_is_told_in_the_recorded_order(studio: ServedStudio, transpo
     nodes = {"prompt": {"type": "string", "value": "a lighthouse"}, "sum": {"type": "test_add", "a": 2, "b": 3}}
     result = (await studio.enqueue(batch_of(nodes, origin="generate", destination="generate"))).json()
     await studio.wait_for(lambda: "queue_item_status_changed completed" in studio.order(1))
-    await client.disconnect()
+    # not in order: that waits until the last poll is answered, after 25 s
+    await client.eio.disconnect(abort=True)
     assert studio.told[0][0] == "batch_enqueued"
     assert studio.order(1) == [
         "queue_item_status_changed in_progress",

@@ -89,8 +89,8 @@ class QueueStudio:
         return await self.queue.enqueue(QUEUE, Batch.model_validate(batch), prepend)
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Until `condition` holds; fails after 20 s."""
-        async with asyncio.timeout(20):
+        """Until `condition` holds; fails after a minute."""
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
 

@@ -344,7 +344,7 @@ async def download(api: LibraryApi, body: dict[str, Any]) -> tuple[str, list[dic
     """The zip's name and the events about it."""
     api.published.clear()
     answer = await api.json("POST", "/v1/images/download", 202, json=body)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(api.published) < 2:
             await asyncio.sleep(0.01)
     events = [

@@ -200,7 +200,7 @@ async def collected(manager: ImageServiceManager, request: ImageRequest, **more:
 
 
 async def settled(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)
 

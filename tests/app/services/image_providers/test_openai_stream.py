@@ -77,7 +77,7 @@ async def test_drafts_come_while_the_picture_is_made(bench: CloudBench) -> None:
     heard: Heard = []
     gate = service_of(bench).between_events = asyncio.Event()
     task = asyncio.create_task(bench.generate(drafted(bench, 2, heard)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(heard) < 2:
             await asyncio.sleep(0.005)
     assert not task.done()

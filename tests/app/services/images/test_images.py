@@ -283,7 +283,7 @@ async def test_orphans_are_swept_while_the_studio_runs(pictures: Pictures, monke
     await pictures.service.files.save("orphan.png", picture(), b"thumbnail")
     sweep = OrphanSweep(pictures.service, first_seconds=0)
     sweep.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await pictures.service.files.exists("orphan.png"):
             await asyncio.sleep(0.01)
     await sweep.stop()

@@ -231,7 +231,7 @@ async def test_a_thread_that_comes_back_after_the_cancel_stores_nothing(studio: 
     faults: list[str] = []
 
     def invoke(self: Any, context: Any) -> Any:
-        go_on.wait(20)
+        go_on.wait(60)
         try:
             context.images.save(object())
         except Exception as error:
@@ -346,6 +346,6 @@ async def test_old_items_are_dropped_beyond_the_history(tmp_path: Path) -> None:
         await studio.processor.start()
         await studio.enqueue(batch_of(ADD, runs=8))
         await studio.wait_for_ends(8)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await studio.queue.item_ids(QUEUE, newest_first=False) != [6, 7, 8]:
                 await asyncio.sleep(0.05)
