@@ -1,14 +1,17 @@
 # make run    the studio at http://127.0.0.1:9090
 # make test-image  the container: built, started and worked in 256 MiB (as root on Debian)
-# make test   everything that must hold before a change goes in
+# make test   everything that must hold before a change goes in; with WORKERS=0 without parallel processes
 # make frontend  the web UI as Cloudflare Pages serves it, in frontend/dist
 # make bench  the benchmark table, beside the real InvokeAI
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# processes that run the tests; 0: all of them in one
+WORKERS ?= auto
 
-.PHONY: run ui frontend test test-image lint bench clean
+LINTERS := ruff-check ruff-format mypy lint-imports
+.PHONY: $(LINTERS) run ui frontend test test-image lint bench clean
 
 run: .venv/installed ui
 	$(BIN)/invokeai-web $(ARGS)
@@ -20,10 +23,9 @@ frontend: .venv/installed
 	$(BIN)/python -m invokeai.app.services.ui_bundle --export frontend/dist
 	cp -R frontend/pages/static/. frontend/dist/
 
-# the second line: what can run on either engine, and a browser, on D1 and a bucket
+# what can run on SQLite and disk or on D1 and a bucket runs on both
 test: lint .venv/tested-with ui
-	$(BIN)/pytest
-	$(BIN)/pytest --cloud tests/app/api tests/app/services/images tests/app/services/library_defaults tests/ui/test_generate.py
+	$(BIN)/pytest --engines both -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Debian, as root: apt-get install buildah podman runc debootstrap
 test-image: .venv/tested-with
@@ -31,9 +33,15 @@ test-image: .venv/tested-with
 	$(BIN)/pytest container
 
 lint: .venv/tested-with
+	@$(MAKE) --no-print-directory --jobs --output-sync $(LINTERS)
+
+ruff-check:
 	$(BIN)/ruff check .
+ruff-format:
 	$(BIN)/ruff format --check .
+mypy:
 	$(BIN)/mypy
+lint-imports:
 	$(BIN)/lint-imports
 
 bench: .venv/tested-with ui

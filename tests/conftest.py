@@ -1,5 +1,6 @@
 """Fixtures that every part of the suite may use."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,22 +15,44 @@ from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from invokeai.app.services.shared.objects.s3_objects import S3Objects
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.s3_server import S3Server, refuse_what_r2_lacks
-from tests.storage_engines import use_cloud
+from tests.storage_engines import ON_EITHER, use_cloud
 from tests.studio_process import StudioProcess
+
+ENGINES = {"local": ["local"], "cloud": ["cloud"], "both": ["local", "cloud"]}
+STARTS_FIRST = ("tests/cloud/", "tests/ui/")
+"""What takes longest and waits most, so that no process is left with it at the end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--cloud`: what can run on either runs on D1 and a bucket. The others: larger numbers for the slow suite."""
-    parser.addoption("--cloud", action="store_true", help="run services and API on D1 and an S3 server")
+    """`--engines`: what the tests that can run on either run on. The others: larger numbers for the slow suite."""
+    parser.addoption("--engines", choices=[*ENGINES], default="local", help="SQLite and disk, or D1 and S3")
     parser.addoption("--outage-seconds", type=float, default=6, help="how long the object store is down (slow: 60)")
     parser.addoption("--histories", type=int, default=200, help="seeded histories of crashes and faults to walk")
     parser.addoption("--socket-seconds", type=float, default=120, help="how long a socket is held, beside other tests")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def storage_engines(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Switch the engines once for the whole run."""
-    if request.config.getoption("--cloud"):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """With `-n auto`: a process for each core, and two at least, as many tests wait for servers."""
+    return max(2, len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files are given out in this order (`--dist loadfile`)."""
+    items.sort(key=lambda item: not item.nodeid.startswith(STARTS_FIRST))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test that can run on either engine, once for each that is asked for."""
+    if metafunc.definition.nodeid.startswith(ON_EITHER):
+        engines = ENGINES[metafunc.config.getoption("--engines")]
+        metafunc.parametrize("storage_engine", engines, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def storage_engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The engines of a module's tests."""
+    if getattr(request, "param", "local") == "cloud":
         use_cloud(request.getfixturevalue("d1_gateway"), request.getfixturevalue("s3_server"))
     yield
     use_cloud(None, None)
@@ -47,7 +70,7 @@ def studio(tmp_path: Path) -> Iterator[StudioProcess]:
 @pytest.fixture(scope="session")
 def d1_gateway() -> Iterator[D1Gateway]:
     """Cloudflare D1's real engine behind the REST shape; each test takes a database of its own."""
-    gateway = D1Gateway(databases=400)
+    gateway = D1Gateway(databases=600)
     yield gateway
     gateway.stop()
 

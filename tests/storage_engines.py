@@ -1,4 +1,4 @@
-"""Which engines the tests of services and of the API run on: SQLite and disk, or with `--cloud` D1 and a bucket."""
+"""Which engines the tests of services and of the API run on: SQLite and disk, or D1 and a bucket (`--engines`)."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,16 @@ from invokeai.app.services.shared.database.d1 import D1Database
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.s3_server import S3Server
+
+ON_EITHER = (
+    "tests/app/api/routers",
+    "tests/app/api/test_sockets.py",
+    "tests/app/api/test_one_image_session.py",
+    "tests/app/services/images",
+    "tests/app/services/library_defaults",
+    "tests/ui/test_generate.py",
+)
+"""The tests that `--engines` is about."""
 
 _cloud: tuple[D1Gateway, S3Server] | None = None
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.cloud.cloud_worker import ACCESS_TOKEN, BEARER
 from tests.studio_process import StudioProcess
-from tests.ui.conftest import CHROMIUM, FLAGS
 from tests.ui.studio_page import StudioPage
 
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation",
@@ -35,15 +34,6 @@ class DeployedPage(StudioPage):
         expect(self.page).to_have_url(f"{self.address}/access", timeout=30_000)
         self.page.get_by_label("Access token").fill(token)
         self.page.get_by_role("button", name="Open").click()
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser of its own for a module: it must be gone before the next asynchronous test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

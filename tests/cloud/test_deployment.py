@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.cloud.deployed_page import DeployedPage, chromium, visitor
+from tests.cloud.deployed_page import DeployedPage, visitor
 from tests.cloud.held_socket import HeldSocket
 from tests.cloud.whole_deployment import WholeDeployment
+from tests.ui.chromium import chromium
 from tests.ui.conftest import ARTIFACTS
 
 PATIENCE = 30_000

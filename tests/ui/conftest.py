@@ -1,4 +1,4 @@
-"""One browser for the suite, one server with an empty root for a module, one recorded page for a test.
+"""One browser for these tests, one server with an empty root for a module, one recorded page for a test.
 
 A test fails when the page logged an error or the server answered 404, 405 or 5xx, whatever else it asserts.
 A failure leaves a screenshot and the record of the page in `tests/artifacts`.
@@ -9,30 +9,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.storage_engines import storage_environment
 from tests.studio_process import StudioProcess
+from tests.ui.chromium import chromium
 from tests.ui.studio_page import StudioPage
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 VIEW = {"width": 1600, "height": 1000}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield chromium
-        chromium.close()
+    """Gone before the tests of other folders."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
-def ui_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
+def ui_studio(tmp_path_factory: pytest.TempPathFactory, storage_engine: None) -> Iterator[StudioProcess]:
     """A server with the web UI on an empty root."""
     root = tmp_path_factory.mktemp("studio") / "root"
     process = StudioProcess(root, web_ui=True, settings=storage_environment()).start()

@@ -70,7 +70,7 @@ class StudioPage:
         self.server = server
         self.record = PageRecord(page)
         self.api = httpx.Client(base_url=f"{server.base_url}/api", timeout=30)
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         # shown some moment after the first load, over other things
         news = page.get_by_text("What's New in Invoke")
         page.add_locator_handler(
