@@ -86,6 +86,18 @@ class FillPro(Strict):
     output_format: Literal["jpg", "png"] = "jpg"
 
 
+class RealEsrgan(Strict):
+    image: str
+    scale: Annotated[float, Field(ge=0, le=10)] = 4
+    face_enhance: bool = False
+
+
+class RemoveBackground(Strict):
+    image: str
+
+
+OWNERS = {"real-esrgan": "nightmareai", "remove-background": "bria"}
+"""All other models are Black Forest Labs'."""
 INPUTS: dict[str, tuple[type[Strict], str]] = {
     "flux-schnell": (Schnell, "0.003"),
     "flux-dev": (Dev, "0.025"),
@@ -94,6 +106,8 @@ INPUTS: dict[str, tuple[type[Strict], str]] = {
     "flux-kontext-max": (Kontext, "0.08"),
     "flux-fill-dev": (FillDev, "0.04"),
     "flux-fill-pro": (FillPro, "0.05"),
+    "real-esrgan": (RealEsrgan, "0.002"),
+    "remove-background": (RemoveBackground, "0.018"),
 }
 
 
@@ -143,7 +157,8 @@ class ReplicateSimulator(Simulator):
 
     async def create(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in INPUTS or request.match_info["owner"] != "black-forest-labs":
+        owner = OWNERS.get(name, "black-forest-labs")
+        if name not in INPUTS or request.match_info["owner"] != owner:
             raise _problem(404, "Not found", "The requested resource could not be found.")
         kind, price = INPUTS[name]
         if request.headers.get("Cancel-After") != "10m":
@@ -160,14 +175,15 @@ class ReplicateSimulator(Simulator):
         job_id = f"prediction{len(self.jobs)}"
         told = {key: value for key, value in values.items() if key not in ("input_images", *self.files)}
         self.bill(job_id, amount, number, {**told, "model": name, "files": sorted(self.files)})
+        made = self.cut_out if kind is RemoveBackground else self.picture
         output: Any = [
-            self.picture_url(f"{job_id}-{n}.png", self.picture(width, height, f"{values['prompt']} {job_id} {n}"))
+            self.picture_url(f"{job_id}-{n}.png", made(width, height, f"{values.get('prompt')} {job_id} {n}"))
             for n in range(number)
         ]
         if "num_outputs" not in values:
             output = output[0]
         status, error = self.ends or ("succeeded", None)
-        return self._job(status, error, output, f"black-forest-labs/{name}", values)
+        return self._job(status, error, output, f"{owner}/{name}", values)
 
     def _files(self, values: dict[str, Any]) -> dict[str, Image.Image]:
         """The pictures in the input; a mask has the size of its picture."""
@@ -185,7 +201,11 @@ class ReplicateSimulator(Simulator):
 
     def _size(self, values: dict[str, Any]) -> tuple[int, int]:
         if values.get("image"):
-            return self.files["image"].size
+            width, height = self.files["image"].size
+            if "scale" in values and width * height > 2_096_704:
+                raise self.invalid("image", f"{width * height} pixels are more than what fits into memory, 2096704")
+            scale = values.get("scale", 1)
+            return round(width * scale), round(height * scale)
         return SIZES.get(values["aspect_ratio"]) or (values.get("width", 1024), values.get("height", 1024))
 
     async def list(self, request: web.Request) -> web.Response:

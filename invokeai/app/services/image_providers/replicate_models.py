@@ -1,4 +1,4 @@
-"""Replicate's FLUX models: what the input of each takes, what it would decide by itself, and its price.
+"""Replicate's models: what the input of each takes, what it would decide by itself, and its price.
 
 Prices are US dollars of November 2026, from the models' pages. `go_fast` is off: with it a seed repeats no picture.
 """
@@ -16,8 +16,9 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalModelPanelControl,
     ExternalModelPanelSchema,
     GenerationMode,
+    PictureMode,
 )
-from invokeai.app.services.image_providers.image_model import ImageModel
+from invokeai.app.services.image_providers.image_model import ImageModel, PictureWork
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest
@@ -102,6 +103,16 @@ def _model(
     )
 
 
+def _worker(
+    model_id: str, name: str, description: str, price: str, mode: PictureMode, work: PictureWork, **values: Any
+) -> ReplicateModelConfig:  # fmt: skip
+    can = ExternalModelCapabilities(modes=[mode], supports_negative_prompt=False, max_images_per_request=1)
+    return ReplicateModelConfig(
+        model_id=model_id, name=f"{name} (Replicate)", description=description, price_per_image=price,
+        capabilities=can, work=work, size="picture", pictures="image", **values,
+    )  # fmt: skip
+
+
 def _kontext(kind: str, price: str) -> ReplicateModelConfig:
     return _model(
         f"flux-kontext-{kind}", f"FLUX.1 Kontext {kind.title()}", "Edits a picture with words.", price, references=1,
@@ -133,5 +144,14 @@ MODELS = (
     _model(
         "flux-fill-pro", "FLUX.1 Fill Pro", "Makes a masked part anew, finer.", "0.05", modes=("inpaint",),
         size="picture", pictures="image", most_tolerant=6, fixed=TOLERANT,
+    ),
+    _worker(
+        "nightmareai/real-esrgan", "Real-ESRGAN", "Enlarges, true to the picture.", "0.002", "upscale",
+        PictureWork(scales=(1, 10), any_scale=True, usual_scale=4, max_pixels=2_096_704),
+        fixed={"face_enhance": False},
+    ),
+    _worker(
+        "bria/remove-background", "Bria Remove Background", "Removes the background.", "0.018", "remove_background",
+        PictureWork(),
     ),
 )  # fmt: skip

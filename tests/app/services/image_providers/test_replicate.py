@@ -1,12 +1,14 @@
 """Replicate's own pitfalls: limits told in words, different bad ends of a job, addresses that are not its own."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind
+from invokeai.app.services.image_providers.picture_requests import sized
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     ProviderBadRequest,
@@ -163,3 +165,54 @@ async def test_a_lost_prediction_is_found_with_its_seed_and_price(
     assert result.cost == Cost("0.003", kind=CostKind.ESTIMATED)
     assert result.images[0].seed == replicate.ledger[0].request["seed"] is not None
     assert replicate.paid_requests == 1
+
+
+async def test_an_upscaler_is_told_its_scale_and_enhances_no_faces(
+    bench: CloudBench, replicate: ReplicateSimulator
+) -> None:
+    request = sized(bench.manager, bench.request("upscale", "nightmareai/real-esrgan", scale=2.5))
+    result = await bench.generate(request)
+    asked = replicate.ledger[0].request
+    assert (asked["scale"], asked["face_enhance"], result.cost.amount) == (2.5, False, "0.002")
+    await bench.generate(bench.request("upscale", "nightmareai/real-esrgan"), CallKey("session", "usual"))
+    assert replicate.ledger[1].request["scale"] == 4
+
+
+async def test_transparency_goes_along_with_the_picture(bench: CloudBench, replicate: ReplicateSimulator) -> None:
+    picture = scene(64, 64).convert("RGBA")
+    picture.putalpha(90)
+    request = bench.request("remove_background", "bria/remove-background", init_image=picture)
+    result = await bench.generate(sized(bench.manager, request))
+    assert replicate.files["image"].mode == "RGBA" and result.cost == Cost("0.018", kind=CostKind.ESTIMATED)
+
+
+@pytest.mark.parametrize("changes", [{"scale": 3.0}, {"init_image": scene(300, 300)}])
+async def test_lost_work_is_found_by_its_picture_and_scale(
+    bench: CloudBench, replicate: ReplicateSimulator, changes: dict[str, Any]
+) -> None:
+    request = bench.request("upscale", "nightmareai/real-esrgan")
+    await bench.generate(sized(bench.manager, replace(request, **changes)), CallKey("session", "other"))
+    replicate.faults = [Fault("cut before")]
+    with pytest.raises(OutcomeUnknown):  # the other one is not taken for it
+        await bench.generate(request)
+    replicate.faults = [Fault("cut after")]
+    await bench.generate(request, CallKey("session", "lost"))
+    assert len(replicate.ledger) == 2 and replicate.paid_requests == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"init_image": scene(1500, 1500)}, "at most 2,096,704 pixels, this one has 1500×1500"),
+        ({"scale": 11.0}, "its scale is from 1 to 10, not 11"),
+        ({"prompt": "a fox"}, "it takes no words"),
+        ({"options": {"safety_tolerance": 2}}, "it has no safety_tolerance"),
+    ],
+)
+async def test_what_an_upscaler_cannot_do_is_said_and_not_sent(
+    bench: CloudBench, changes: dict[str, Any], words: str
+) -> None:
+    request = sized(bench.manager, bench.request("upscale", "nightmareai/real-esrgan", **changes))
+    with pytest.raises(ProviderBadRequest, match=words):
+        await bench.generate(request)
+    assert not bench.simulator.seen

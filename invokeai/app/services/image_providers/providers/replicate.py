@@ -111,7 +111,8 @@ class ReplicateImageService(JobImageProvider):
         for item in (item for item in listed or [] if isinstance(item, dict)):
             given, urls = item.get("input") or {}, item.get("urls") or {}
             same = item.get("model") == model_id and given.get("seed") == known["seed"]
-            if same and _digest(str(given.get("prompt"))) == known["prompt"] and _created(item) >= earliest:
+            same = same and ("work" not in known or _work_digest(given) == known["work"])
+            if same and _digest(str(given.get("prompt") or "")) == known["prompt"] and _created(item) >= earliest:
                 return str(urls["get"]) if isinstance(urls.get("get"), str) else None
         return None
 
@@ -119,6 +120,8 @@ class ReplicateImageService(JobImageProvider):
         """A prediction of an official model, given up by Replicate itself after the deadline."""
         assert isinstance(model, ReplicateModelConfig)
         _check(request, model)
+        if model.work is not None:
+            return self._work_call(request, model, receipt)
         seed = _own_seed(receipt) if request.seed is None else request.seed % SEEDS
         receipt.provider_ref = json.dumps(
             {
@@ -142,6 +145,19 @@ class ReplicateImageService(JobImageProvider):
         }
         path = f"/v1/models/{model.model_id}/predictions"
         return HttpCall("POST", path, json={"input": nothing_empty(values)}, headers={"Cancel-After": DEADLINE})
+
+    def _work_call(self, request: ImageRequest, model: ReplicateModelConfig, receipt: Receipt) -> HttpCall:
+        """A prediction without words and seed: it is told from others by the picture that it was given."""
+        assert model.work is not None and request.init_image is not None
+        mode = "RGBA" if request.init_image.has_transparency_data else "RGB"
+        values: dict[str, Any] = {**model.fixed, model.pictures: data_uri(request.init_image.convert(mode))}
+        if request.mode == "upscale":
+            values["scale"] = request.scale or model.work.usual_scale
+        known = {"seed": None, "prompt": _digest(""), "work": _work_digest(values)}
+        since = datetime.now(UTC).isoformat()
+        receipt.provider_ref = json.dumps({**known, "since": since, "cost": model.cost(request)})
+        path = f"/v1/models/{model.model_id}/predictions"
+        return HttpCall("POST", path, json={"input": values}, headers={"Cancel-After": DEADLINE})
 
     def job_of(self, answer: HttpAnswer) -> str:
         """JSON with the address that Replicate names for asking."""
@@ -212,6 +228,11 @@ def _own_seed(receipt: Receipt) -> int:
 
 def _digest(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()[:16]
+
+
+def _work_digest(given: Mapping[str, Any]) -> str:
+    """Of an input that works on a picture: by what prediction is told from prediction."""
+    return _digest(f"{given.get('image')} {float(given.get('scale') or 0)}")
 
 
 def _created(item: Mapping[str, Any]) -> datetime:
