@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from invokeai.app.services.config.settings_table import settings_table
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.registry import load_providers
 
 REPOSITORY = Path(__file__).parents[1]
 FOLDERS = (REPOSITORY / "plans", REPOSITORY / "docs")
+README_NAMES = {"seedream": ("Seedream",), "openai_compatible": ("OpenAI-compatible",)}
 PAGES = [
     REPOSITORY / "README.md",
     REPOSITORY / "CHANGELOG.md",
@@ -33,3 +36,12 @@ def test_every_make_target_that_readme_names_exists() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     named = set(re.findall(r"`?make ([a-z-]+)", (REPOSITORY / "README.md").read_text()))
     assert named and {name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)} == set()
+
+
+def test_readme_names_every_option_of_every_provider() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", readme, re.MULTILINE))
+    with_options = [p.info for p in load_providers(lambda _: ProviderCredentials(), None) if p.info.options]
+    for info in with_options:
+        [row] = [rows[name] for name in rows if name in (info.display_name, *README_NAMES.get(info.provider_id, ()))]
+        assert set(re.findall(r"`(\w+)`", row)) == info.options, info.display_name

@@ -4,6 +4,7 @@ The node waits on the event loop, so hundreds may wait at once; a run repeated a
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from invokeai.invocation_api import (
     ImageField,
     ImageRequest,
     InputField,
+    InvalidInput,
     ModelIdentifierField,
     ModelType,
     WithBoard,
@@ -103,6 +105,10 @@ class ImageGenerationNode(ThirdPartyNode):
     mask_image: ImageField | None = _mask_field(ui_hidden=False)
     reference_images: list[ImageField] = InputField(default=[], description="Pictures to take after.")
 
+    def given_options(self) -> dict[str, Any]:
+        """What goes to the provider as options."""
+        return {name: getattr(self, name) for name in self.option_names if getattr(self, name) is not None}
+
     async def invoke(self, context: AsyncInvocationContext) -> ImageCollectionOutput:
         """Make the pictures and store each one as soon as it is there; what is paid for, also after a cancel."""
         saved = await see_through(self._make(context, await self._request(context)))
@@ -113,7 +119,6 @@ class ImageGenerationNode(ThirdPartyNode):
             return await context.images.get_pil(field.image_name) if field else None
 
         references = [await context.images.get_pil(field.image_name) for field in self.reference_images or ()]
-        options = {name: getattr(self, name) for name in self.option_names if getattr(self, name) is not None}
         extras: dict[str, Any] = {
             name: getattr(self, name, None) or None for name in ("negative_prompt", "steps", "guidance", "strength")
         }
@@ -130,7 +135,7 @@ class ImageGenerationNode(ThirdPartyNode):
             init_image=await load(self.init_image),
             mask_image=await load(self.mask_image),
             reference_images=tuple(references),
-            options=options,
+            options=self.given_options(),
             call_id=f"{context.session_id}:{context.node_id}",
             on_progress=lambda message, share, image: context.util.signal_progress(message, share, image, size),
             **extras,
@@ -142,7 +147,7 @@ class ImageGenerationNode(ThirdPartyNode):
     title="Third-Party Image Generation",
     tags=["external", "generation", "cloud"],
     category="image",
-    version="1.0.0",
+    version="1.1.0",
 )
 class ThirdPartyImageGenerationInvocation(ImageGenerationNode):
     """Makes pictures with any provider's model. A setting that the model does not know is refused, never ignored.
@@ -158,6 +163,23 @@ class ThirdPartyImageGenerationInvocation(ImageGenerationNode):
     strength: float | None = InputField(
         default=None, ge=0, le=1, description="How far to leave the initial picture; 0: the model's own."
     )
+    options: str | None = InputField(
+        default=None, description='The provider\'s own options as JSON, such as {"safety_tolerance": 2}.'
+    )
+
+    def given_options(self) -> dict[str, Any]:
+        """The JSON object.
+
+        Raises:
+            InvalidInput: it is none.
+        """
+        try:
+            options = json.loads(self.options or "{}")
+        except ValueError:
+            options = None
+        if not isinstance(options, dict):
+            raise InvalidInput(f'The options must be a JSON object, such as {{"safety_tolerance": 2}}: {self.options}')
+        return options
 
 
 @invocation(

@@ -224,6 +224,9 @@ async def test_numbers_that_the_editor_leaves_at_zero_are_not_set(studio: Genera
     [
         (a_node("slow", "plain", steps=4), "ProviderBadRequest", "Slow Plain cannot do this: it takes no steps."),
         (a_node("slow", "plain", negative_prompt="ugly"), "ProviderBadRequest", "it takes no negative prompt"),
+        (a_node("slow", "plain", options="{"), "InvalidInput", "must be a JSON object"),
+        (a_node("slow", "plain", options="[1]"), "InvalidInput", "must be a JSON object"),
+        (a_node("slow", "plain", options='{"raw": true}'), "ProviderBadRequest", "it has no option raw"),
         (a_node("slow", "gone"), "NotFound", "Slow has no model 'gone'."),
         (a_node("acme", "x"), "NotFound", "No provider of this server has a model"),
         (a_node(type="gemini_image_generation"), "ProviderBadRequest", "is a model of Sketch, not of gemini"),
@@ -248,6 +251,16 @@ async def test_options_of_provider_named_nodes_are_passed_on() -> None:
     request = await node._request(context)
     assert dict(request.options) == {"quality": "high", "background": "auto"}
     assert request.model == "external:openai:m"
+
+
+async def test_options_of_any_provider_are_a_json_object() -> None:
+    from invokeai.app.invocations.third_party_image_generation import ThirdPartyImageGenerationInvocation
+
+    given = {None: {}, "": {}, '{"series": 4, "watermark": false}': {"series": 4, "watermark": False}}
+    for text, options in given.items():
+        node = ThirdPartyImageGenerationInvocation(model=model_of("seedream", "m"), prompt="x", options=text)
+        request = await node._request(SimpleNamespace(session_id="s", node_id="n", images=None))  # type: ignore[arg-type]
+        assert dict(request.options) == options
 
 
 async def test_cancelling_the_item_stops_the_call_and_leaves_no_picture(studio: GenerationStudio) -> None:
