@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from invokeai.app.services.config.config import PROVIDER_KEYS
 from tests.cloud.d1_gateway import FRONTEND, install_node_packages
 from tests.cloud.pages_site import build_frontend
 from tests.cloud.wrangler_dev import OFFLINE
@@ -18,6 +19,9 @@ from tests.cloud.wrangler_dev import OFFLINE
 MOST_FILES, MOST_FILE_BYTES = 20_000, 25 * 2**20
 MOST_RULES, MOST_RULE_LENGTH = 100, 100
 MOST_HEADER_RULES, MOST_HEADER_LINE = 100, 2000
+SHAPE_OF_A_KEY = re.compile(
+    rb"\bsk-[\w-]{20}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY|\br8_\w{30}|\bAIza[\w-]{35}|\beyJ[\w-]{20,}\.eyJ"
+)
 STATIC = FRONTEND / "pages" / "static"
 
 
@@ -118,5 +122,8 @@ def test_what_is_deployed_is_small_enough_and_holds_no_secret(dist: Path) -> Non
     files = [path for path in dist.rglob("*") if path.is_file()]
     assert len(files) <= MOST_FILES and max(path.stat().st_size for path in files) <= MOST_FILE_BYTES
     ours = [*STATIC.iterdir(), *(FRONTEND / "pages").glob("*.js"), *(FRONTEND / "functions").rglob("*.js")]
+    names = [name.encode() for name in ("ACCESS_TOKEN", "INVOKEAI_R2_", *PROVIDER_KEYS.values())]
     for path in [*ours, *files]:
-        assert b"ACCESS_TOKEN" not in path.read_bytes(), path
+        content = path.read_bytes()
+        assert [name for name in names if name in content] == [], path
+        assert not SHAPE_OF_A_KEY.search(content), path
