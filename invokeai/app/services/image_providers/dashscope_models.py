@@ -170,7 +170,7 @@ def check(request: ImageRequest, model: DashScopeModel) -> None:
         faults.append(f"it takes at most {allowed} pictures")
     if request.strength is not None and request.mode == "inpaint":
         faults.append("it takes no strength under a mask")
-    # Z-Image is told not to rewrite, and takes no other word on it
+    # Z-Image always hears that it must not rewrite: it would think, at twice the price
     able = {"prompt_extend": model.extends and model.marks, "watermark": model.marks}
     faults += [f"it is used without {name}" for name, can in able.items() if request.options.get(name) and not can]
     if faults:

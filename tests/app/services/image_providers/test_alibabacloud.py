@@ -218,6 +218,13 @@ async def test_pictures_that_failed_are_said_and_not_counted(bench: CloudBench) 
     assert result.note == "1 of the pictures failed: The worker died."
 
 
+async def test_a_task_whose_only_picture_failed_is_not_ordered_again(bench: CloudBench) -> None:
+    service_of(bench).one_fails = {"code": "Throttling", "message": "The worker was busy."}
+    with pytest.raises(ProviderUnavailable, match="The worker was busy"):
+        await bench.generate(bench.request("txt2img", WAN))
+    assert bench.simulator.paid_requests == 1 and not bench.simulator.ledger
+
+
 async def test_a_task_that_is_forgotten_there_is_in_doubt(bench: CloudBench) -> None:
     bench.simulator.free_faults = [Fault("cut before")] * 4
     with pytest.raises(PaidPictureLate):

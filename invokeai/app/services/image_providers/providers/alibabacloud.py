@@ -160,7 +160,8 @@ class AlibabaCloudImageService(JobImageProvider):
         values = values if isinstance(values, dict) else {}
         addresses, faults = _addresses(values), _faults(values)
         if not addresses and faults:
-            raise self.failure_of(HttpAnswer(answer.status, answer.headers, json.dumps(faults[0]).encode()))
+            words = json.dumps(faults[0]).encode()
+            raise self._made_nothing(self.failure_of(HttpAnswer(answer.status, answer.headers, words)))
         if not addresses:
             raise self.unknown("its answer has no picture in it")
         pictures = [GeneratedImage(await self.fetch_picture(address)) for address in addresses]
