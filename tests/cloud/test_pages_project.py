@@ -20,7 +20,8 @@ MOST_FILES, MOST_FILE_BYTES = 20_000, 25 * 2**20
 MOST_RULES, MOST_RULE_LENGTH = 100, 100
 MOST_HEADER_RULES, MOST_HEADER_LINE = 100, 2000
 SHAPE_OF_A_KEY = re.compile(
-    rb"\bsk-[\w-]{20}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY|\br8_\w{30}|\bAIza[\w-]{35}|\beyJ[\w-]{20,}\.eyJ"
+    rb"\bsk-[\w-]{20}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY"
+    rb"|\br8_\w{30}|\bAIza[\w-]{35}|\beyJ[\w-]{20,}\.eyJ"
 )
 STATIC = FRONTEND / "pages" / "static"
 
