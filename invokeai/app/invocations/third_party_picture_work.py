@@ -54,6 +54,7 @@ class PictureWorkNode(ThirdPartyNode):
             context.services.image_generation,
             picture,
             model=model_name(model),
+            most_pixels=context.services.config.max_image_pixels,
             call_id=f"{context.session_id}:{context.node_id}",
             on_progress=lambda message, share, preview: context.util.signal_progress(message, share, preview),
             **asked,

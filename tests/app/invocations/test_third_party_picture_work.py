@@ -190,3 +190,9 @@ async def test_a_scale_beyond_the_model_is_refused_instead_of_paid_twice(studio:
 async def test_a_model_that_generates_is_none_to_process_a_picture_with(studio: WorkStudio) -> None:
     await studio.run_batch(batch_of({"work": processed("sketch/flow")}))
     assert "Sketch Flow makes pictures of words" in studio.error()[1]
+
+
+async def test_what_the_server_could_not_store_is_not_paid(tmp_path: Path) -> None:
+    async with WorkStudio(tmp_path, max_image_pixels=100_000) as studio:
+        await studio.run_batch(batch_of({"work": upscale("paid/up")}))
+        assert "384×384 pixels; this server stores 100,000 at most" in studio.error()[1] and studio.paid.sent == []

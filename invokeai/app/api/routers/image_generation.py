@@ -331,7 +331,7 @@ async def _request(services: Services, body: GenerateImagesRequest) -> ImageRequ
         reference_images=tuple(pictures[name] for name in body.reference_images if name),
         fallback=tuple(body.fallback),
     )
-    return sized(services.image_generation, request)
+    return sized(services.image_generation, request, most_pixels=services.config.max_image_pixels)
 
 
 def _cost(cost: Cost) -> CostInfo:

@@ -10,30 +10,39 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai.app.services.image_providers.capabilities import GENERATION_MODES
 from invokeai.app.services.image_providers.generation import ImageRequest
-from invokeai.app.services.image_providers.routing import ModelRoutes
+from invokeai.app.services.shared.errors import InvalidInput
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from invokeai.app.services.image_providers.capabilities import PictureMode
+    from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 
 
-def request_on(routes: ModelRoutes, picture: Image, mode: PictureMode, **members: Any) -> ImageRequest:
+def request_on(
+    manager: ImageServiceManager, picture: Image, mode: PictureMode, *, most_pixels: int | None = None, **members: Any
+) -> ImageRequest:
     """The request to do `mode` with `picture`; without words, unless `members` have a prompt. Raises as `sized`."""
-    return sized(routes, ImageRequest(**{"prompt": "", **members}, mode=mode, init_image=picture))
+    request = ImageRequest(**{"prompt": "", **members}, mode=mode, init_image=picture)
+    return sized(manager, request, most_pixels=most_pixels)
 
 
-def sized(routes: ModelRoutes, request: ImageRequest) -> ImageRequest:
+def sized(manager: ImageServiceManager, request: ImageRequest, *, most_pixels: int | None = None) -> ImageRequest:
     """The request with the size of what its model makes of the picture; one to generate has its size already.
 
-    Whether the model can do it is checked when it is sent.
+    Whether the model can do it is checked when it is sent. A fallback that would make another size is no replacement.
 
     Raises:
-        NotFound, ProviderError: as `ModelRoutes.route`.
+        NotFound, ProviderError: as `ImageServiceManager.usable_route`.
+        InvalidInput: the result would have more than `most_pixels`, so that it could be paid for and not be stored.
     """
     picture = request.init_image
     if request.mode in GENERATION_MODES or picture is None:
         return request
-    work = routes.route(request.model, request.mode).model.work
+    work = manager.usable_route(request).model.work
     width, height = work.result_size(picture.size, request.scale) if work else picture.size
+    if most_pixels is not None and width * height > most_pixels:
+        raise InvalidInput(
+            f"The result would have {width}×{height} pixels; this server stores {most_pixels:,} at most."
+        )
     return replace(request, width=width, height=height)

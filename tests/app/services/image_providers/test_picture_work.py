@@ -131,3 +131,11 @@ def test_a_lively_background_stays_and_what_was_transparent_stays_so() -> None:
     glass = fox_on("#ffffff").convert("RGBA")
     glass.putalpha(40)
     assert np.asarray(without_edge_colour(glass).getchannel("A")).max() == 40
+
+
+async def test_another_model_that_the_request_names_is_used_where_the_first_has_no_key() -> None:
+    manager = manager_of(PaidImageService(), SketchImageService())
+    request = request_on(manager, FOX, "upscale", model="paid/pro", scale=2, fallback=("sketch/lanczos",))
+    result = await manager.generate(request)
+    assert (result.model_id, request.width, request.height) == ("lanczos", 120, 80)
+    assert result.asked == "paid/pro"
