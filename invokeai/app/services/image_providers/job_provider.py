@@ -10,7 +10,11 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
-from invokeai.app.services.image_providers.provider_errors import ProviderAuthError
+from invokeai.app.services.image_providers.provider_errors import (
+    ProviderAuthError,
+    ProviderQuotaExhausted,
+    ProviderRateLimited,
+)
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
@@ -59,7 +63,8 @@ class JobImageProvider(HttpImageProvider):
         await receipt.sent(job)
         try:
             return await self._finish(job, receipt, model.timeout_seconds)
-        except ProviderAuthError:  # of the question: the job is taken, so it must not be submitted with another key
+        except (ProviderAuthError, ProviderQuotaExhausted, ProviderRateLimited):
+            # of the question: the job is taken, so it must not be submitted again, with whatever key
             raise self.late("the key was not accepted when it was asked for the picture") from None
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:

@@ -10,11 +10,17 @@ import pytest
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.picture_requests import sized
-from invokeai.app.services.image_providers.provider_errors import OutcomeUnknown, ProviderBadRequest, ProviderRefused
+from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    PaidPictureLate,
+    ProviderBadRequest,
+    ProviderRefused,
+)
 from invokeai.app.services.image_providers.receipts import CallKey
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, hole, scene
 from tests.app.services.image_providers.provider_cases.fal import CASE
 from tests.simulators.fal import FalSimulator
+from tests.simulators.simulator import Fault
 
 
 @pytest.fixture
@@ -217,3 +223,11 @@ async def test_what_a_worker_cannot_do_is_refused_before_anything_is_sent(
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(sized(bench.manager, bench.request(mode, model_id, **changes)))  # type: ignore[arg-type]
     assert not bench.simulator.seen
+
+
+async def test_an_empty_purse_when_it_is_asked_for_does_not_pay_again(bench: CloudBench) -> None:
+    bench.simulator.free_faults = [Fault("trouble", "no money")]
+    with pytest.raises(PaidPictureLate):
+        await bench.generate()
+    await bench.generate()
+    assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1

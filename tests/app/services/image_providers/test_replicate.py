@@ -11,6 +11,7 @@ from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.picture_requests import sized
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    PaidPictureLate,
     ProviderBadRequest,
     ProviderError,
     ProviderRateLimited,
@@ -216,3 +217,22 @@ async def test_what_an_upscaler_cannot_do_is_said_and_not_sent(
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(request)
     assert not bench.simulator.seen
+
+
+async def test_a_prediction_that_is_forgotten_there_is_in_doubt(
+    bench: CloudBench, replicate: ReplicateSimulator
+) -> None:
+    replicate.asking_address = f"{replicate.base_url}/v1/predictions/gone"
+    with pytest.raises(OutcomeUnknown, match="not known there any more"):
+        await bench.generate()
+    assert (await bench.receipt_row())["state"] == "unknown" and replicate.paid_requests == 1
+
+
+async def test_an_empty_purse_when_it_is_asked_for_does_not_pay_again(
+    bench: CloudBench, replicate: ReplicateSimulator
+) -> None:
+    replicate.free_faults = [Fault("trouble", "no money")]
+    with pytest.raises(PaidPictureLate):
+        await bench.generate()
+    await bench.generate()
+    assert len(replicate.ledger) == replicate.paid_requests == 1

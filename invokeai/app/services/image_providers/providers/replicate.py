@@ -176,8 +176,10 @@ class ReplicateImageService(JobImageProvider):
 
     def is_done(self, answer: HttpAnswer) -> bool:
         """Whether the prediction succeeded; it may have ended otherwise."""
-        if answer.status != 200:
+        if answer.status in (401, 402, 403):
             raise self.failure_of(answer)
+        if answer.status != 200:
+            raise self.unknown("the prediction is not known there any more")
         values = _values(answer)
         status = values.get("status")
         if status == "succeeded":
