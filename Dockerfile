@@ -38,7 +38,6 @@ RUN mkdir -p /opt/cache \
     fi
 
 FROM ${PYTHON_IMAGE} AS runtime
-ARG WEB_UI=none
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -47,13 +46,14 @@ ENV PATH=/opt/venv/bin:$PATH \
     INVOKEAI_ROOT=/data \
     INVOKEAI_HOST=0.0.0.0 \
     INVOKEAI_PORT=8080 \
-    INVOKEAI_LOG_FORMAT=json \
-    INVOKEAI_WEB_UI=${WEB_UI}
+    INVOKEAI_LOG_FORMAT=json
 # slim images come without the standard library's bytecode, which costs a third of a second at every start
 RUN install -d -o 10001 -g 10001 /data \
     && python -m compileall -q --invalidation-mode unchecked-hash \
         -x '/(test|tests|idlelib|lib2to3|tkinter|turtledemo|ensurepip|distutils|pydoc_data|site-packages|dist-packages)(/|$)' \
         "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+ARG WEB_UI=none
+ENV INVOKEAI_WEB_UI=${WEB_UI}
 COPY --from=build /opt/cache /opt/cache
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /data

@@ -18,13 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 IMAGE = "localhost/invokeai-cloud"
 FIGURES: list[str] = []
 """What was measured, a sentence each."""
-# crun and the default limits need more of the machine than a container has
-CONFIGURATION = """[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
-"""
+CONFIGURATION = Path(__file__).with_name("containers.conf")
 FROM_HOST = ("/etc/ssl/certs", "/etc/pip.conf")
 """What a build here needs to reach PyPI; it does not enter the image."""
 
@@ -53,14 +47,14 @@ def layer_bytes(image: str, folder: Path) -> list[int]:
 class Running:
     """A container that runs."""
 
-    def __init__(self, name: str, port: int, configuration: Path) -> None:
-        self.name, self.url, self._configuration = name, f"http://127.0.0.1:{port}", configuration
+    def __init__(self, name: str, port: int) -> None:
+        self.name, self.url = name, f"http://127.0.0.1:{port}"
         self.seconds_to: dict[str, float] = {}
         """From the start of the container to the first 200 of a path."""
 
     def podman(self, *words: str) -> str:
         """What a command of podman says; fails when it fails."""
-        environment = os.environ | {"CONTAINERS_CONF": str(self._configuration)}
+        environment = os.environ | {"CONTAINERS_CONF": str(CONFIGURATION)}
         done = subprocess.run(["podman", *words], capture_output=True, text=True, env=environment, timeout=120)
         assert done.returncode == 0, f"podman {words}: {done.stderr}"
         return done.stdout
@@ -100,11 +94,9 @@ class Running:
 
 
 @contextmanager
-def running(image: str, folder: Path, port: int, *options: str) -> Iterator[Running]:
+def running(image: str, port: int, *options: str) -> Iterator[Running]:
     """A container of `image` until the block ends."""
-    configuration = folder / "containers.conf"
-    configuration.write_text(CONFIGURATION)
-    container = Running(f"studio-{port}", port, configuration)
+    container = Running(f"studio-{port}", port)
     network = [] if "--network" in options else ["-p", f"127.0.0.1:{port}:8080"]
     container.podman("run", "-d", "--name", container.name, *network, *options, image)
     try:

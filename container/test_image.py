@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import httpx
 import pytest
@@ -30,9 +29,9 @@ def image() -> str:
     return build("test")
 
 
-@pytest.fixture
-def studio(image: str, tmp_path: Path) -> Iterator[Running]:
-    with running(image, tmp_path, free_port(), *LITE) as container:
+@pytest.fixture(scope="module")
+def studio(image: str) -> Iterator[Running]:
+    with running(image, free_port(), *LITE) as container:
         yield container
 
 
@@ -72,11 +71,11 @@ def test_everything_that_a_start_imports_has_its_bytecode(studio: Running) -> No
 @pytest.mark.parametrize(
     "kind, cpus", [("two whole cores", ()), ("basic, a quarter", ("25000",)), ("lite, a sixteenth", ("6250",))]
 )
-def test_cold_start(image: str, tmp_path: Path, kind: str, cpus: tuple[str, ...]) -> None:
+def test_cold_start(image: str, kind: str, cpus: tuple[str, ...]) -> None:
     limits = ["--cpu-period", "100000", "--cpu-quota", *cpus] if cpus else []
     alive, answers = [], []
     for _ in range(1 if cpus else 5):
-        with running(image, tmp_path, free_port(), *LITE, *limits) as container:
+        with running(image, free_port(), *LITE, *limits) as container:
             alive.append(container.seconds_to["/healthz"])
             answers.append(sum(container.seconds_to.values()))
     FIGURES.append(f"cold start with {kind}: /healthz {median(alive):.2f} s, first answer {median(answers):.2f} s")
@@ -89,7 +88,7 @@ def test_sixty_four_generations_at_once_fit_into_256_mebibytes(image: str, tmp_p
         options = [*LITE, "--network", "host", "-v", f"{tmp_path}/providers:/data/providers:ro"]
         for name, value in (("INVOKEAI_PORT", port), ("INVOKEAI_HOST", "127.0.0.1"), ("BENCH_PROVIDER_URL", address)):
             options += ["-e", f"{name}={value}"]
-        with running(image, tmp_path, port, *options) as container:
+        with running(image, port, *options) as container:
             seconds = [asyncio.run(ask(container.url, count)) for _ in range(2)]
             status = httpx.get(f"{container.url}/api/v1/images/?limit=1").json()
             peak, state = container.peak_bytes(), container.state()
@@ -116,17 +115,18 @@ async def ask(url: str, count: int) -> float:
         return loop.time() - began
 
 
-def test_sigterm_ends_it_in_order_and_its_log_is_json(studio: Running) -> None:
-    studio.stop()
-    state: dict[str, Any] = studio.state()
+def test_sigterm_ends_it_in_order_and_its_log_is_json(image: str) -> None:
+    with running(image, free_port(), *LITE) as container:
+        container.stop()
+        state = container.state()
+        logs = subprocess.run(["podman", "logs", container.name], capture_output=True, text=True).stderr
     assert (state["ExitCode"], state["Running"]) == (0, False)
-    logs = subprocess.run(["podman", "logs", studio.name], capture_output=True, text=True).stderr
     messages = [json.loads(line)["message"] for line in logs.splitlines() if line.startswith("{")]
     assert messages[0].startswith("Serving /data at") and messages[-1].startswith("Stopping")
 
 
-def test_with_the_build_argument_the_web_ui_is_inside(image: str, tmp_path: Path) -> None:
-    with running(build("with-ui", "--build-arg", "WEB_UI=auto"), tmp_path, free_port(), *LITE) as container:
+def test_with_the_build_argument_the_web_ui_is_inside(image: str) -> None:
+    with running(build("with-ui", "--build-arg", "WEB_UI=auto"), free_port(), *LITE) as container:
         page = urllib.request.urlopen(container.url + "/", timeout=20).read().decode()
         script = re.findall(r'src="\./(assets/[^"]+\.js)"', page)
         assert script, page[:500]
