@@ -27,7 +27,7 @@ frontend: .venv/installed
 test: lint .venv/tested-with ui
 	$(BIN)/pytest --engines both -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-# Debian, as root: apt-get install buildah podman runc debootstrap
+# as root on Debian, with what container/tools.sh installs
 test-image: .venv/tested-with
 	sh container/base_image.sh
 	$(BIN)/pytest container
