@@ -204,6 +204,18 @@ async def test_a_paid_answer_is_read_without_the_provider(bench: CloudBench) -> 
     assert bench.simulator.paid_requests == paid
 
 
+@pytest.mark.parametrize("trouble", ["no money", "rate limited", "server error"])
+async def test_a_job_is_paid_once_though_it_may_not_be_asked_for(bench: CloudBench, trouble: str) -> None:
+    bench.simulator.free_faults = [Fault("trouble", trouble, retry_after=0.01)]  # type: ignore[arg-type]
+    try:
+        await bench.generate()
+    except OutcomeUnknown:
+        bench.simulator.free_faults = []
+        bench.restart()
+        _check_pictures(await bench.generate(), 1)
+    assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1
+
+
 async def test_giving_up_waiting_sends_nothing_again(bench: CloudBench) -> None:
     bench.simulator.faults = [Fault("slow", seconds=0.3)]
     task = asyncio.create_task(bench.generate())
