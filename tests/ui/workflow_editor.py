@@ -9,6 +9,8 @@ from tests.ui.studio_page import StudioPage
 
 Nodes = dict[str, tuple[str, dict[str, Any]]]
 """By id: type, and the inputs that are not as the node has them by itself."""
+KEPT = ("save_image", "_image_generation")
+"""Types of nodes whose pictures go to the gallery end with one of these."""
 
 
 class WorkflowEditor:
@@ -125,7 +127,7 @@ def stored_workflow(page: StudioPage, name: str, wanted: Nodes, joined: Sequence
             if field.get("field_kind") == "input" and not field.get("ui_hidden")
         }
         data = {"id": node_id, "type": kind, "version": schema["version"], "label": "", "notes": "", "isOpen": True}
-        data |= {"isIntermediate": kind != "save_image", "useCache": False, "nodePack": "invokeai", "inputs": inputs}
+        data |= {"isIntermediate": not kind.endswith(KEPT), "useCache": False, "nodePack": "invokeai", "inputs": inputs}
         position = {"x": 340 * (place % 5), "y": 420 * (place // 5)}
         nodes.append({"id": node_id, "type": "invocation", "position": position, "data": data})
     edges = []
