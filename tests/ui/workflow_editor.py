@@ -22,6 +22,9 @@ class WorkflowEditor:
 
     def open_new(self) -> "WorkflowEditor":
         """Start an empty workflow and show the editor."""
+        # asked when the press comes before the page has settled
+        asked = self.page.get_by_text("Your current workflow has unsaved changes.")
+        self.page.add_locator_handler(asked, lambda: self.page.get_by_role("button", name="Load", exact=True).click())
         self.studio.tab("Workflows")
         self.page.get_by_role("button", name="New Workflow").first.click()
         self.page.get_by_text("Workflow Editor", exact=True).first.click()
