@@ -55,3 +55,32 @@ def test_the_viewer_processes_a_picture(page: StudioPage) -> None:
     made = page.get("/v1/images/", limit=1)["items"][0]
     assert (made["width"], made["height"]) == (80, 48)
     assert page.get(f"/v1/images/i/{made['image_name']}/metadata")["external_model_id"] == "lanczos"
+
+
+def test_the_canvas_runs_a_providers_model_only_when_told_to(page: StudioPage) -> None:
+    with httpx.Client(base_url=f"{page.server.base_url}/api/v1") as api:
+        name = upload(api, "a small ship", (64, 64))
+        api.put("/queue/default/clear").raise_for_status()
+    page.open()
+    page.page.locator(f'[data-item-id="{name}"]').click(button="right")
+    page.page.get_by_role("menuitem", name="New Canvas from Image").hover()
+    page.page.get_by_role("menuitem", name="As Raster Layer", exact=True).click()
+    layer = page.page.get_by_text("Raster Layer", exact=True).locator("visible=true").first
+    layer.click(button="right")
+    page.page.get_by_role("menuitem", name="Filter").locator("visible=true").first.click()
+    page.wait_for_queue(completed=1)  # what costs nothing is run at once
+    page.page.get_by_text("Adjust Image", exact=True).locator("visible=true").last.click(force=True)
+    page.page.get_by_text("Image-to-Image Model", exact=True).locator("visible=true").last.click()
+    expect(page.page.get_by_text("Sketch Lanczos Upscale").locator("visible=true").first).to_be_visible()
+    page.page.wait_for_timeout(1500)  # a filter that runs by itself does so after a moment
+    assert page.get("/v1/queue/default/status")["queue"]["total"] == 1
+    page.page.get_by_role("button", name="Process", exact=True).click()
+    page.wait_for_queue(completed=2, failed=0)
+    newest = max(page.get("/v1/queue/default/list_all"), key=lambda item: int(item["item_id"]))
+    [node] = newest["session"]["execution_graph"]["nodes"].values()
+    assert (node["type"], node["image_to_image_model"]["key"]) == (
+        "spandrel_image_to_image_autoscale",
+        "sketch-lanczos",
+    )
+    page.page.get_by_role("button", name="Apply", exact=True).click()
+    expect(page.page.get_by_text("Raster Layer is filtering")).to_have_count(0)

@@ -119,6 +119,31 @@ PATCHES = (
         replacement=r"\1=\2=>!!\2&&\2.type===`external_image_generator`",
     ),
     Patch(
+        name="filter-by-hand",
+        purpose="a canvas filter that runs a provider's model is not run by itself at every change of its settings",
+        script=APP_SCRIPT,
+        pattern=r"(\.\$filterConfig\.listen\(\(\)=>\{this\.manager\.stateApi\.getSettings\(\)\.autoProcess&&)"
+        r"(this\.\$isFiltering\.get\(\)&&this\.process\(\)\}\)\),this\.subscriptions\.add\(this\.manager\.stateApi"
+        r"\.createStoreSubscription\([\w$]+,([\w$]+)=>\{\3&&)(this\.\$isFiltering)",
+        replacement=r"\1this.$filterConfig.get().type!==`spandrel_filter`&&"
+        r"\2this.$filterConfig.get().type!==`spandrel_filter`&&\4",
+    ),
+    Patch(
+        name="filter-by-hand-from-the-start",
+        purpose="the same when the filter is opened",
+        script=APP_SCRIPT,
+        pattern=r"(\.getSettings\(\)\.autoProcess&&)(this\.processImmediate\(\)\})",
+        replacement=r"\1this.$filterConfig.get().type!==`spandrel_filter`&&\2",
+    ),
+    Patch(
+        name="filter-button",
+        purpose="so its button stays usable where the others run by themselves",
+        script=APP_SCRIPT,
+        pattern=r"(filterConfig:([\w$]+),onChange:[\w$]+\}\)[^`]{0,300}`controlLayers\.filter\.process`[^`]{0,80}"
+        r"let [\w$]+=[\w$]+\|\|![\w$]+\|\|[\w$]+&&[\w$]+)(,[\w$]+;[\w$]+\[)",
+        replacement=r"\1&&\2.type!==`spandrel_filter`\3",
+    ),
+    Patch(
         name="keep-model",
         purpose="a selected external model survives a fetch of the model list",
         script=INDEX_SCRIPT,

@@ -47,6 +47,7 @@ def test_all_four_patches_are_in_the_scripts(bundle: Path) -> None:
     assert text.count(".type===`external_image_generator`)?(") == 1
     assert text.count("||$m.type===`external_image_generator`).sort(") == 1
     assert text.count("&&e.type===`external_image_generator`,") == 1 and "format===`external_api`" not in text
+    assert text.count(".get().type!==`spandrel_filter`&&this.") == 3
 
 
 def test_the_manifest_tells_the_truth(bundle: Path) -> None:

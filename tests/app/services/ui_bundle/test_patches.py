@@ -51,6 +51,23 @@ SNIPPETS = {
         "q=e=>e.type===`siglip`,YE=e=>!!e&&e.format===`external_api`,H=1",
         "YE=e=>!!e&&e.type===`external_image_generator`,H=1",
     ),
+    "filter-by-hand": (
+        "this.subs.add(this.$filterConfig.listen(()=>{this.manager.stateApi.getSettings().autoProcess&&"
+        "this.$isFiltering.get()&&this.process()})),this.subscriptions.add(this.manager.stateApi"
+        ".createStoreSubscription(be,e=>{e&&this.$isFiltering.get()&&this.process()}))};",
+        "autoProcess&&this.$filterConfig.get().type!==`spandrel_filter`&&this.$isFiltering.get()&&this.process()})),"
+        "this.subscriptions.add(this.manager.stateApi.createStoreSubscription(be,e=>{e&&"
+        "this.$filterConfig.get().type!==`spandrel_filter`&&this.$isFiltering.get()&&this.process()}))};",
+    ),
+    "filter-by-hand-from-the-start": (
+        "this.manager.stateApi.getSettings().autoProcess&&this.processImmediate()};createInitial",
+        "autoProcess&&this.$filterConfig.get().type!==`spandrel_filter`&&this.processImmediate()};",
+    ),
+    "filter-button": (
+        "jsx(bet,{filterConfig:i,onChange:l}),t[26]=i):k=t[28];let A=n.run,j;t[29]===r?j=t[30]:(j=r("
+        "`controlLayers.filter.process`),t[30]=j);let M=a||!p||s&&o,N;t[31]===r",
+        "let M=a||!p||s&&o&&i.type!==`spandrel_filter`,N;t[31]===r",
+    ),
     "keep-model": (
         "let i=t.params.model,a=e.filter($M).sort(x=>x.base===`sdxl`?-1:1),o=a[0]",
         "e.filter($m=>$M($m)||$m.type===`external_image_generator`).sort(x=>x.base===`sdxl`?-1:1)",
