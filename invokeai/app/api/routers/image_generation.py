@@ -15,6 +15,7 @@ from invokeai.app.api.dependencies import ServicesDep
 from invokeai.app.services.image_providers.capabilities import GENERATION_MODES, ExternalModelCapabilities, ImageMode
 from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, total_cost
+from invokeai.app.services.image_providers.image_model import PictureWork
 from invokeai.app.services.image_providers.picture_requests import sized
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable
@@ -40,6 +41,7 @@ class ImageModelInfo(_Wire):
     description: str
     capabilities: ExternalModelCapabilities
     supports_strength: bool
+    work: PictureWork | None = Field(description="What it takes to upscale or to remove a background, if it can.")
 
 
 class ImageModelList(_Wire):
@@ -191,6 +193,7 @@ def _models(provider: ImageProvider) -> list[ImageModelInfo]:
             description=model.description,
             capabilities=model.capabilities,
             supports_strength=model.supports_strength,
+            work=model.work,
         )
         for model in provider.models()
     ]

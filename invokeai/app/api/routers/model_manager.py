@@ -16,6 +16,7 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalModelCapabilities,
     ExternalModelPanelSchema,
 )
+from invokeai.app.services.image_providers.image_model import PICTURE_WORK_TYPE
 from invokeai.app.services.model_manager.model_records import (
     AnyModelConfig,
     ExternalApiModelConfig,
@@ -196,8 +197,14 @@ def _ordered(
         models = sorted(models, key=lambda model: str(getattr(model, members[order_by])).lower(), reverse=falling)
     elif falling:  # by the other members cloud models are equal; the providers' order stays
         models = models[::-1]
-    # the UI takes the first of a kind where nothing is chosen: to upscale, one that upscales
-    return sorted(models, key=lambda model: "remove_background" in model.capabilities.modes)
+    return sorted(models, key=_rank)
+
+
+def _rank(model: ExternalApiModelConfig) -> int:
+    """The UI takes the first of a kind where none is chosen: to process a picture, a free one that upscales."""
+    if model.type != PICTURE_WORK_TYPE:
+        return 0
+    return 1 + 2 * ("remove_background" in model.capabilities.modes) + ("free" not in (model.tags or ()))
 
 
 @model_manager_router.get("/missing", operation_id="list_missing_models")

@@ -159,6 +159,13 @@ async def test_models_health_and_the_reason_of_what_is_missing(api: LibraryApi) 
     assert counts == {"paid": (False, 0, 0), "slow": (True, 0, 0), "sketch": (True, 1, 1)}
 
 
+async def test_the_list_tells_what_an_upscaler_takes(api: LibraryApi) -> None:
+    models = {model["id"]: model for model in (await api.json("GET", "/images/models"))["models"]}
+    assert models["sketch/flow"]["work"] is None
+    work = models["sketch/lanczos"]["work"]
+    assert (work["scales"], work["any_scale"], work["usual_scale"], work["words"]) == ([1, 8], True, 2, "none")
+
+
 async def test_a_picture_is_upscaled_and_freed_of_its_background_with_one_request(api: LibraryApi) -> None:
     api.services.images.pictures["fox.png"] = scene(40)
     body = {"mode": "upscale", "init_image": "fox.png", "scale": 2.5}

@@ -3,9 +3,10 @@
 import io
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image
@@ -15,7 +16,9 @@ from invokeai.app.api.routers.external_providers import external_providers_route
 from invokeai.app.api.routers.model_install import model_install_router
 from invokeai.app.api.routers.model_manager import model_manager_router
 from invokeai.app.api.routers.model_relationships import model_relationships_router
+from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities
 from invokeai.app.services.image_providers.credentials import FILE_NAME, ProviderCredentialsStore
+from invokeai.app.services.image_providers.image_model import ImageModel, PictureWork, ProviderInfo
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.metrics import ProviderMetrics
 from invokeai.app.services.image_providers.providers.openai_compatible import OpenAiCompatibleImageService
@@ -35,9 +38,27 @@ ROUTERS = (model_manager_router, model_install_router, model_relationships_route
 MODELS, PROVIDERS, RELATED = "/v2/models", "/v1/app/external_providers", "/v1/model_relationships"
 
 
+class PaidWorker(PaidImageService):
+    """With an upscaler that comes first by its name."""
+
+    info: ClassVar[ProviderInfo] = replace(
+        PaidImageService.info,
+        models=(
+            *PaidImageService.info.models,
+            ImageModel(
+                model_id="up",
+                name="A Paid Upscaler",
+                description="",
+                capabilities=ExternalModelCapabilities(modes=["upscale"]),
+                work=PictureWork(scales=(2,), usual_scale=2),
+            ),
+        ),
+    )
+
+
 def generation_of(studio: SimpleNamespace) -> ImageServiceManager:
     credentials = studio.provider_credentials
-    providers = [PaidImageService(lambda: credentials.get("paid")), SketchImageService()]
+    providers = [PaidWorker(lambda: credentials.get("paid")), SketchImageService()]
     return ImageServiceManager(providers, ReceiptStore(studio.database, DiskObjects(studio.config.root_path)))
 
 
@@ -108,9 +129,10 @@ async def test_filters_and_order_of_the_list(api: LibraryApi) -> None:
     await api.json("GET", f"{MODELS}/?order_by=nonsense", 422)
 
 
-async def test_models_that_work_on_a_picture_are_no_generators_and_upscalers_come_first(api: LibraryApi) -> None:
+async def test_models_that_work_on_a_picture_are_no_generators_and_a_free_upscaler_is_first(api: LibraryApi) -> None:
+    await give_key(api)
     workers = await keys(api, "?model_type=spandrel_image_to_image")
-    assert workers == ["sketch-lanczos", "sketch-edge-colour"]
+    assert workers == ["sketch-lanczos", "paid-up", "sketch-edge-colour"]
     assert not set(workers) & set(await keys(api, "?model_type=external_image_generator"))
     attributes = "name=Sketch+Lanczos+Upscale&type=spandrel_image_to_image&base=external"
     assert (await api.json("GET", f"{MODELS}/get_by_attrs?{attributes}"))["key"] == "sketch-lanczos"
