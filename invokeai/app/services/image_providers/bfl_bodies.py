@@ -1,7 +1,8 @@
 """What Black Forest Labs' families take: each its own members, and a request that fits none of them is refused.
 
-What they would decide by themselves is said: no rewriting of prompts, no search of the web, and as much tolerance in
-moderation as is their own default. FLUX 3 Klein's members are not published, so nothing is added to what is asked for.
+What they would decide by themselves is said where the member is known: no rewriting of prompts, no search of the web,
+and as much tolerance in moderation as is their own default. FLUX 3 Klein's members are not published, so nothing is
+added to what is asked for.
 """
 
 from __future__ import annotations
