@@ -29,6 +29,7 @@ class WorkflowEditor:
         self.page.get_by_role("button", name="New Workflow").first.click()
         self.page.get_by_text("Workflow Editor", exact=True).first.click()
         self.page.locator(".react-flow__pane").wait_for()
+        self.page.remove_locator_handler(asked)
         return self
 
     def load(self, name: str, nodes: Nodes, edges: Sequence[tuple[str, str]]) -> "WorkflowEditor":
