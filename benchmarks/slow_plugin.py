@@ -3,21 +3,20 @@
 The benchmark copies this file into `<root>/providers/`; the address comes from `BENCH_PROVIDER_URL`.
 """
 
-import base64
 import os
 
-import httpx
+from invokeai.provider_api import (
+    ExternalModelCapabilities,
+    HttpCall,
+    ImageModel,
+    ImageRequest,
+    OpenAiWireProvider,
+    ProviderInfo,
+    Receipt,
+)
 
-from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities
-from invokeai.app.services.image_providers.generation import GeneratedImage, ImageRequest, ImageResult
-from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
-from invokeai.app.services.image_providers.provider import ImageProvider
-from invokeai.app.services.image_providers.receipts import Receipt
 
-CONNECTIONS = int(os.environ.get("BENCH_PROVIDER_CONNECTIONS", "64"))
-
-
-class SlowImageService(ImageProvider):
+class SlowImageService(OpenAiWireProvider):
     """A few seconds a picture, any number at a time."""
 
     info = ProviderInfo(
@@ -35,22 +34,10 @@ class SlowImageService(ImageProvider):
         default_model="slow",
         is_paid=True,
         needs_key=False,
-        max_concurrency=CONNECTIONS,
+        max_concurrency=int(os.environ.get("BENCH_PROVIDER_CONNECTIONS", "64")),
     )
-    _client: httpx.AsyncClient | None = None
+    default_base_url = os.environ.get("BENCH_PROVIDER_URL", "")
 
-    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
-        """One call, one picture; the receipt is kept as for any paid service."""
-        if self._client is None:
-            limits = httpx.Limits(max_connections=CONNECTIONS)
-            self._client = httpx.AsyncClient(base_url=os.environ["BENCH_PROVIDER_URL"], timeout=60, limits=limits)
-        await receipt.sent()
-        answer = await self._client.post("/v1/images/generations", json={"prompt": request.prompt, "n": 1})
-        await receipt.answered(answer.content)
-        picture = base64.b64decode(answer.raise_for_status().json()["data"][0]["b64_json"])
-        return ImageResult(images=(GeneratedImage(picture),), provider_id="slow", model_id=model.model_id)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
+    def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
+        """One call, one picture."""
+        return HttpCall("POST", "/v1/images/generations", json={"prompt": request.prompt, "n": 1})

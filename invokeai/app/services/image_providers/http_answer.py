@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
+from invokeai.app.services.image_providers.picture_places import WaitingBytes
+
 KEPT_HEADERS = (
     "content-type",
     "x-request-id",
@@ -52,7 +54,12 @@ class HttpAnswer:
 
     status: int
     headers: dict[str, str]
-    body: bytes
+    content: bytes | WaitingBytes
+
+    @property
+    def body(self) -> bytes:
+        """What came; a large one is read anew each time."""
+        return self.content if isinstance(self.content, bytes) else self.content.read()
 
     @property
     def retry_after(self) -> float | None:

@@ -12,6 +12,7 @@ import io
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
@@ -25,6 +26,7 @@ from invokeai.app.services.image_providers.picture_addresses import (
     public_transport,
     same_origin,
 )
+from invokeai.app.services.image_providers.picture_places import IN_MEMORY_BYTES, WaitingBytes, take_place
 from invokeai.app.services.image_providers.provider import CredentialsSource, ImageProvider, ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     import httpx
     from PIL.Image import Image
 
-    AnswerReader = Callable[[httpx.Response], Awaitable[bytes]]
+    AnswerReader = Callable[[httpx.Response], Awaitable[bytes | WaitingBytes]]
 
     from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
     from invokeai.app.services.image_providers.image_model import ImageModel
@@ -52,6 +54,8 @@ logger = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses, with accounts and signatures in them
 
 MAX_ANSWER_BYTES = 96 * 1024 * 1024
+READ_AT_ONCE = 32
+KEPT_AT_ONCE = 8
 MAX_REDIRECTS = 3
 CONNECT_SECONDS = 10.0
 FETCH_TRIES = 4
@@ -79,6 +83,8 @@ class HttpImageProvider(ImageProvider):
         super().__init__(credentials)
         self._transport = transport
         self._clients: dict[str, httpx.AsyncClient] = {}
+        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._keeping = asyncio.Semaphore(KEPT_AT_ONCE)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -118,7 +124,18 @@ class HttpImageProvider(ImageProvider):
         """One POST, whose answer is kept before it is read."""
         call = await asyncio.to_thread(self.call_for, request, model, receipt)
         answer = await self.pay(call, receipt, model.timeout_seconds)
-        await receipt.answered(answer.pack())
+        return await self.keep_and_read(answer, receipt)
+
+    async def keep_and_read(self, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
+        """The result of an answer that was paid for. It is kept first, then waits until there is room for pictures.
+
+        Raises:
+            ProviderError: there are none in it.
+        """
+        async with self._keeping:
+            await receipt.answered(answer.pack())
+        if isinstance(answer.content, WaitingBytes):
+            await take_place()
         return await self.result_of(answer, receipt)
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
@@ -197,9 +214,11 @@ class HttpImageProvider(ImageProvider):
         timeout = httpx.Timeout(read_seconds, connect=CONNECT_SECONDS, pool=None)
         try:
             async with self._client("api").stream(call.method, url, headers=headers, timeout=timeout, **body) as answer:
-                content = await (read or whole_answer)(answer)
-                if key:
-                    content = content.replace(key.encode(), b"[key]")
+                told = "content-length" in answer.headers  # it is there whole, so nobody is waited for
+                async with self._reading if told else nullcontext():
+                    content = await (read or whole_answer)(answer)
+                if key and key.encode() in (whole := content if isinstance(content, bytes) else content.read()):
+                    content = whole.replace(key.encode(), b"[key]")
                 return HttpAnswer(answer.status_code, dict(answer.headers), content)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NotSent(type(error).__name__) from None
@@ -261,7 +280,8 @@ class HttpImageProvider(ImageProvider):
                         continue
                     if answer.status_code != 200:
                         raise AnswerLost(f"status {answer.status_code}")
-                    data = await _read(answer, MAX_PICTURE_BYTES)
+                    await take_place()
+                    data = (await _read(answer, MAX_PICTURE_BYTES)).read()
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise AnswerLost(type(error).__name__) from None
             await asyncio.to_thread(check_picture, data)
@@ -343,23 +363,23 @@ class HttpImageProvider(ImageProvider):
         return self._clients[network]
 
 
-async def whole_answer(answer: httpx.Response) -> bytes:
-    """The body as it comes, up to the bound of answers.
+async def whole_answer(answer: httpx.Response) -> bytes | WaitingBytes:
+    """The body as it comes, up to the bound of answers; a large one out of memory.
 
     Raises:
         UnsafePicture: it is longer.
     """
-    return await _read(answer, MAX_ANSWER_BYTES)
+    body = await _read(answer, MAX_ANSWER_BYTES)
+    return body if body.size >= IN_MEMORY_BYTES else body.read()
 
 
-async def _read(answer: httpx.Response, limit: int) -> bytes:
-    parts, size = [], 0
+async def _read(answer: httpx.Response, limit: int) -> WaitingBytes:
+    body = WaitingBytes()
     async for part in answer.aiter_bytes():
-        size += len(part)
-        if size > limit:
+        body.add(part)
+        if body.size > limit:
             raise UnsafePicture(f"more than {limit} bytes")
-        parts.append(part)
-    return b"".join(parts)
+    return body
 
 
 def png_bytes(image: Image) -> bytes:

@@ -16,6 +16,7 @@ from invokeai.app.services.image_providers.checks import check_request
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.metrics import ProviderMetrics
 from invokeai.app.services.image_providers.paid_work import current_work, wait_for_paid_work
+from invokeai.app.services.image_providers.picture_places import PLACES, Place, working_in
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderAuthError,
@@ -55,6 +56,7 @@ class ImageServiceManager(ModelRoutes):
         """`keys_of` answers a provider's keys, where it has several."""
         super().__init__(providers, default_model)
         self._receipts = receipts
+        self._places = asyncio.Semaphore(PLACES)
         self.lines = {p.info.provider_id: ProviderLine(p, keys_of) for p in providers}
         self.metrics: dict[str, ProviderMetrics] = {name: line.metrics for name, line in self.lines.items()}
 
@@ -85,9 +87,16 @@ class ImageServiceManager(ModelRoutes):
             check_request(route.provider.info, route.model, call)
         return [self._estimate(route, call) for call in calls]
 
-    async def generate(self, request: ImageRequest, key: CallKey | None = None) -> ImageResult:
+    def place(self) -> Place:
+        """To be entered for as long as the pictures of a call are held; `generate` waits for it."""
+        return Place(self._places)
+
+    async def generate(
+        self, request: ImageRequest, key: CallKey | None = None, place: Place | None = None
+    ) -> ImageResult:
         """Make the pictures. `key` names the call for its receipt; a paid provider is not used without one.
 
+        Large answers that are kept wait for `place` (None: for nothing) before their pictures are read.
         Round trips: none for a free provider; for a paid one 1 to prepare, 2 to 3 along the way; 1 more with fallbacks.
 
         Raises:
@@ -95,6 +104,10 @@ class ImageServiceManager(ModelRoutes):
             SpendCapReached: the caps have no room for it.
             ProviderError: how it ended otherwise; `OutcomeUnknown` is the only one that may have cost money.
         """
+        with working_in(place):
+            return await self._one_or_another(request, key)
+
+    async def _one_or_another(self, request: ImageRequest, key: CallKey | None) -> ImageResult:
         if not request.fallback:
             return await self._generate(self.route(request.model, request.mode), request, key)
         names = [request.model, *request.fallback]

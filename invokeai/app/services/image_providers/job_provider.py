@@ -80,8 +80,7 @@ class JobImageProvider(HttpImageProvider):
                 answer = await self._last_answer(job)
         except TimeoutError:
             raise self.late(f"the picture was not done after {seconds:.0f} seconds") from None
-        await receipt.answered(answer.pack())
-        return await self.result_of(answer, receipt)
+        return await self.keep_and_read(answer, receipt)
 
     async def _last_answer(self, job: str) -> HttpAnswer:
         pause = self.first_poll_seconds

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from invokeai.app.services.image_providers.generation import ProgressListener
     from invokeai.app.services.image_providers.http_provider import AnswerReader
+    from invokeai.app.services.image_providers.picture_places import WaitingBytes
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def streamed(call: HttpCall, drafts: int) -> HttpCall:
 def stream_reader(drafts: int, on_progress: ProgressListener | None) -> AnswerReader:
     """Reads a stream to its last event; an answer that is no stream (an error before it began) as ever."""
 
-    async def read(answer: httpx.Response) -> bytes:
+    async def read(answer: httpx.Response) -> bytes | WaitingBytes:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
             return await whole_answer(answer)
         async for event in events_of(answer):

@@ -64,11 +64,12 @@ async def make_pictures(
         if call.on_progress and route.provider.info.is_paid:
             expected = cost_text(route.provider.estimate(call, route.model))
             call.on_progress(f"Asking {route.provider.info.display_name} ({expected})", None, None)
-        result = await manager.generate(call, call_key)
-        for image in result.images:
-            finished = await _finished(call, image)
-            yield Picture(finished, picture_metadata(metadata or {}, call, route, result, image), result)
-        await manager.stored(result)
+        with manager.place() as place:
+            result = await manager.generate(call, call_key, place)
+            for image in result.images:
+                finished = await _finished(call, image)
+                yield Picture(finished, picture_metadata(metadata or {}, call, route, result, image), result)
+            await manager.stored(result)
 
 
 def picture_metadata(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from invokeai.app.services.image_providers.generation import ProgressListener
     from invokeai.app.services.image_providers.http_provider import AnswerReader
+    from invokeai.app.services.image_providers.picture_places import WaitingBytes
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ BROKEN_OFF = "StreamBrokeOff"
 def series_reader(most: int, on_progress: ProgressListener | None) -> AnswerReader:
     """Reads a stream of at most `most` pictures; an answer that is no stream (an error before it began) as ever."""
 
-    async def read(answer: httpx.Response) -> bytes:
+    async def read(answer: httpx.Response) -> bytes | WaitingBytes:
         import httpx
 
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):

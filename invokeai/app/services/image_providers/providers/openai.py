@@ -167,8 +167,7 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
         call = await asyncio.to_thread(self.call_for, replace(request, options=options), model, receipt)
         reader = stream_reader(drafts, request.on_progress)
         answer = await self.pay(streamed(call, drafts), receipt, model.timeout_seconds, reader)
-        await receipt.answered(answer.pack())
-        return await self.result_of(answer, receipt)
+        return await self.keep_and_read(answer, receipt)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """The picture call of the wire, with a quality that is always named."""
