@@ -4,18 +4,17 @@ import base64
 import json
 import uuid
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from aiohttp import web
-from pydantic import Field
 
-from tests.simulators.simulator import Fault, Handler, Rejected, Simulator, Strict, opened
+from tests.simulators.runware_bodies import MODELS, FillTask, Job, RemoveBackgroundTask, Task
+from tests.simulators.simulator import Fault, Handler, Rejected, Simulator, opened
 
-TUNED = ("rundiffusion:130@100", "rundiffusion:110@101", "runware:101@1", "runware:100@1")
-PRICES = {
-    "rundiffusion:130@100": "0.005", "rundiffusion:110@101": "0.0017", "runware:101@1": "0.0038",
-    "runware:100@1": "0.0013", "runware:97@3": "0.0028", "runware:400@4": "0.0009", "bfl:flux@3-image-klein": "0.006",
-}  # fmt: skip
+TASK_TYPES = ("imageInference", "upscale", "removeBackground")
+MAX_CLARITY_PIXELS = 1_153_433
+MAX_RESULT_SIDE = 4096
+
 TROUBLES: dict[str, tuple[int, str, str]] = {
     "rate limited": (429, "rateLimitExceeded", "The queue of this model is full."),
     "day is over": (429, "rateLimitExceeded", "The queue of this model is full."),
@@ -24,70 +23,6 @@ TROUBLES: dict[str, tuple[int, str, str]] = {
     "refused output": (400, "providerContentPolicyViolation", "The provider withheld the picture."),
     "server error": (500, "internalServerError", "An unexpected error occurred."),
 }
-Prompt = Annotated[str, Field(min_length=2, max_length=3000)]
-
-
-class Task(Strict):
-    """What every picture task has."""
-
-    taskType: Literal["imageInference"]
-    taskUUID: str
-    model: str
-    positivePrompt: Prompt
-    width: Annotated[int, Field(ge=128, le=2048, multiple_of=64)]
-    height: Annotated[int, Field(ge=128, le=2048, multiple_of=64)]
-    numberResults: Annotated[int, Field(ge=1, le=20)] = 1
-    outputType: Literal["URL", "base64Data", "dataURI"] = "URL"
-    outputFormat: Literal["JPG", "PNG", "WEBP"] = "JPG"
-    deliveryMethod: Literal["sync", "async"] = "sync"
-    includeCost: bool = False
-
-
-class References(Strict):
-    referenceImages: Annotated[list[str], Field(min_length=1, max_length=4)]
-
-
-class SeedPictures(Strict):
-    seedImage: str
-    maskImage: str | None = None
-
-
-class WordsTask(Task):
-    """HiDream: words only."""
-
-    negativePrompt: Prompt | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    steps: Annotated[int, Field(ge=1, le=50)] = 16
-    CFGScale: Annotated[float, Field(ge=0, le=20)] = 1.0
-
-
-class FluxTask(WordsTask):
-    """FLUX.1 and its family."""
-
-    steps: Annotated[int, Field(ge=1, le=100)] = 28
-    strength: Annotated[float, Field(ge=0, le=1)] | None = None
-    inputs: SeedPictures | None = None
-
-
-class KleinTask(WordsTask):
-    """FLUX.2 klein."""
-
-    acceleration: Literal["none", "low", "medium", "high"] = "high"
-    inputs: References | None = None
-
-
-class Flux3Task(Task):
-    """FLUX.3 Image Klein."""
-
-    width: Annotated[int, Field(ge=512, le=4096, multiple_of=64)]
-    height: Annotated[int, Field(ge=512, le=4096, multiple_of=64)]
-    inputs: References | None = None
-
-
-def _kind(model: str) -> type[Task]:
-    if model in TUNED:
-        return FluxTask
-    return {"runware:97@3": WordsTask, "runware:400@4": KleinTask}.get(model, Flux3Task)
 
 
 class RunwareSimulator(Simulator):
@@ -140,48 +75,70 @@ class RunwareSimulator(Simulator):
         [asked] = values
         if asked.get("taskType") == "getResponse":
             return self._response(asked)
-        if asked.get("taskType") != "imageInference":
+        if asked.get("taskType") not in TASK_TYPES:
             raise Rejected(400, {"errors": [{"code": "invalidTaskType", "message": "Unknown task."}]})
         return self._take(asked)
 
     def _take(self, asked: dict[str, Any]) -> web.Response:
-        if asked.get("model") not in PRICES:
+        if asked.get("model") not in MODELS:
             raise Rejected(400, {"errors": [{"code": "unknownModel", "message": "The model is not known."}]})
-        made = self.checked(json.dumps(asked).encode(), _kind(asked["model"]))
+        kind, price_text = MODELS[asked["model"]]
+        made = self.checked(json.dumps(asked).encode(), kind)
         task_id = made.taskUUID
         if uuid.UUID(task_id).version != 4:
             raise self.invalid("taskUUID", "a version 4 UUID is expected")
         if task_id in self.tasks:
             error = {"code": "conflictTaskUUID", "message": "The task exists.", "taskUUID": task_id}
             raise Rejected(400, {"errors": [error]})
-        self._check_pictures(made)
-        price = Decimal(PRICES[made.model]) * made.width * made.height / 1024**2
-        self.bill(task_id, price * made.numberResults, made.numberResults, asked)
-        results = []
-        for number in range(made.numberResults):
-            data = self.picture(made.width, made.height, f"{made.positivePrompt} {task_id} {number}")
-            url = self.picture_url(f"{task_id}-{number}.png", data)
-            seed = (asked.get("seed") or 1000) + number
-            item = {"taskType": made.taskType, "taskUUID": task_id, "imageUUID": str(uuid.uuid4()), "imageURL": url}
-            results.append(
-                {**item, "seed": seed, "status": "success", **({"cost": float(price)} if made.includeCost else {})}
-            )
-        self.tasks[task_id] = results
+        width, height = self._size(made, self._pictures(made))
+        number = made.numberResults if isinstance(made, Task) else 1
+        price = Decimal(price_text) * width * height / 1024**2
+        self.bill(task_id, price * number, number, asked)
+        self.tasks[task_id] = [self._result(asked, made, (width, height), index, price) for index in range(number)]
         return web.json_response({"data": [{"taskType": made.taskType, "taskUUID": task_id}]})
 
-    def _check_pictures(self, made: Task) -> None:
-        inputs, strength = getattr(made, "inputs", None), getattr(made, "strength", None)
-        if strength is not None and inputs is None:
-            raise self.invalid("strength", "only with a seed image")
-        texts = [] if inputs is None else [
-            *getattr(inputs, "referenceImages", []),
-            *(text for text in (getattr(inputs, "seedImage", None), getattr(inputs, "maskImage", None)) if text),
-        ]  # fmt: skip
-        for text in texts:
+    def _result(
+        self, asked: dict[str, Any], made: Job, size: tuple[int, int], index: int, price: Decimal
+    ) -> dict[str, Any]:
+        draw = self.cut_out if isinstance(made, RemoveBackgroundTask) else self.picture
+        data = draw(*size, f"{asked.get('positivePrompt')} {made.taskUUID} {index}")
+        item: dict[str, Any] = {
+            "taskType": made.taskType,
+            "taskUUID": made.taskUUID,
+            "imageUUID": str(uuid.uuid4()),
+            "imageURL": self.picture_url(f"{made.taskUUID}-{index}.png", data),
+            "status": "success",
+        }
+        if isinstance(made, Task):
+            item["seed"] = (asked.get("seed") or 1000) + index
+        return item | ({"cost": float(price)} if made.includeCost else {})
+
+    def _pictures(self, made: Job) -> list[tuple[int, int]]:
+        """The sizes of the given pictures."""
+        inputs = getattr(made, "inputs", None)
+        for name in ("strength", "outpaint"):
+            if getattr(made, name, None) is not None and inputs is None:
+                raise self.invalid(name, "only with a seed image")
+        if isinstance(made, FillTask) and (made.outpaint is None) == (made.inputs.maskImage is None):
+            raise self.invalid("inputs.maskImage", "either a mask or outpaint")
+        values = [] if inputs is None else list(inputs.model_dump(exclude_none=True).values())
+        sizes = []
+        for text in (text for value in values for text in (value if isinstance(value, list) else [value])):
             try:
-                opened(base64.b64decode(text.rpartition(",")[2], validate=True))
+                sizes.append(opened(base64.b64decode(text.rpartition(",")[2], validate=True)).size)
             except ValueError:
                 raise self.invalid("inputs", "not a picture") from None
+        return sizes
+
+    def _size(self, made: Job, given: list[tuple[int, int]]) -> tuple[int, int]:
+        """Of the result. What is too large for an upscaler is shrunk first."""
+        if isinstance(made, Task):
+            return made.width, made.height
+        width, height = given[0]
+        if made.model == "runware:500@1" and width * height > MAX_CLARITY_PIXELS:
+            raise self.invalid("inputs.image", "the picture has too many pixels")
+        factor = getattr(made, "upscaleFactor", 1)
+        return min(width * factor, MAX_RESULT_SIDE), min(height * factor, MAX_RESULT_SIDE)
 
     def _response(self, asked: dict[str, Any]) -> web.Response:
         if set(asked) != {"taskType", "taskUUID"}:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind, GeneratedImage, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
-from invokeai.app.services.image_providers.http_provider import data_uri, nothing_empty
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
@@ -27,12 +26,11 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRateLimited,
     ProviderRefused,
 )
-from invokeai.app.services.image_providers.runware_models import MODELS, RunwareModelConfig
+from invokeai.app.services.image_providers.runware_models import MODELS, RunwareModelConfig, model_like
+from invokeai.app.services.image_providers.runware_tasks import OPTIONS, Item, task
 
 if TYPE_CHECKING:
     from invokeai.app.services.image_providers.receipts import Receipt
-
-Item = dict[str, Any]
 
 DUPLICATE = "conflictTaskUUID"
 GONE = ("taskFailedOrNotFound", "taskNotFound")
@@ -40,9 +38,6 @@ REFUSALS = ("contentpolicy", "sensitivecontent", "unsafecontent", "nsfw", "promp
             "invalidprovidercontent")  # fmt: skip
 MONEY = ("insufficient", "credits", "balance", "quota", "paymentrequired")
 KEY = ("invalidapikey", "unauthorized", "forbidden", "permissiondenied", "authtimeout", "suspended")
-MAX_PROMPT = 3000
-MAX_SEED = 2**63
-DEFAULT_STRENGTH = 0.8
 SENDINGS = 3
 
 
@@ -57,6 +52,7 @@ class RunwareImageService(JobImageProvider):
         default_model="rundiffusion:130@100",
         priority=10,
         max_concurrency=4,
+        options=OPTIONS,
     )
     default_base_url = "https://api.runware.ai"
     result_hosts = ("runware.ai",)
@@ -65,19 +61,14 @@ class RunwareImageService(JobImageProvider):
         """Where the key comes from and where it goes."""
         return "Create a key at https://my.runware.ai and set RUNWARE_API_KEY, or enter it in the model manager."
 
+    def custom_model(self, model_id: str) -> ImageModel | None:
+        """Any AIR id: Runware has hundreds of models, and more each week."""
+        return model_like(model_id)
+
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
-        """By size and steps, from the upper end of prices seen; None where none was."""
+        """By size, steps, quality and pictures given, from the upper end of prices seen."""
         assert isinstance(model, RunwareModelConfig)
-        if not model.prices:
-            return None
-        pixels = request.width * request.height
-        largest, dearest = model.prices[-1]
-        known = next((price for most, price in model.prices if pixels <= most), None)
-        price = Decimal(known) if known else Decimal(dearest) * pixels / largest
-        if request.steps and model.steps:
-            price *= max(Decimal(1), Decimal(request.steps) / model.steps)
-        total = (price * request.num_images).quantize(Decimal("0.000001"))
-        return Cost(format(total.normalize(), "f"), kind=CostKind.ESTIMATED)
+        return Cost(model.price(request), kind=CostKind.ESTIMATED)
 
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """One task. A lost answer is asked for; what Runware does not know is sent again under the same id."""
@@ -116,7 +107,6 @@ class RunwareImageService(JobImageProvider):
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """The task, under an id that is written into the receipt before it is sent."""
         assert isinstance(model, RunwareModelConfig)
-        _check(request, model)
         task_id = task_uuid(receipt.receipt_id)
         receipt.provider_ref = f"{task_id} {request.num_images}"
         return HttpCall("POST", "/v1", json=[task(request, model, task_id)])
@@ -222,41 +212,6 @@ def task_uuid(receipt_id: str) -> str:
     return str(uuid.UUID(bytes=uuid.UUID(receipt_id).bytes, version=4))
 
 
-def task(request: ImageRequest, model: RunwareModelConfig, task_id: str) -> Item:
-    """The task as Runware takes it: only fields that the model declares. Masks are white where it repaints."""
-    inputs: Item = {}
-    if request.init_image is not None:
-        inputs["seedImage"] = data_uri(request.init_image)
-    if request.mask_image is not None:
-        from PIL import ImageOps
-
-        inputs["maskImage"] = data_uri(ImageOps.invert(request.mask_image.convert("L")))
-    if request.reference_images:
-        inputs["referenceImages"] = [data_uri(image) for image in request.reference_images]
-    strength = DEFAULT_STRENGTH if request.strength is None else request.strength
-    values: Item = {
-        "taskType": "imageInference",
-        "taskUUID": task_id,
-        "model": model.model_id,
-        "positivePrompt": request.prompt,
-        "width": request.width,
-        "height": request.height,
-        "numberResults": request.num_images,
-        "outputType": "URL",
-        "outputFormat": "PNG",
-        "deliveryMethod": "async",
-        "includeCost": True,
-        "negativePrompt": request.negative_prompt or None,
-        "seed": request.seed,
-        "steps": request.steps if request.steps is not None else model.steps,
-        "CFGScale": request.guidance if request.guidance is not None else model.guidance,
-        "acceleration": model.acceleration,
-        "strength": strength if request.init_image is not None else None,
-        "inputs": inputs or None,
-    }
-    return nothing_empty(values)
-
-
 def cost_of(items: Sequence[Mapping[str, Any]]) -> Cost:
     """The sum of the reported costs; unknown when one is missing."""
     try:
@@ -264,25 +219,6 @@ def cost_of(items: Sequence[Mapping[str, Any]]) -> Cost:
     except (KeyError, InvalidOperation):
         return Cost()
     return Cost(format(total, "f"), kind=CostKind.REPORTED) if total.is_finite() and total >= 0 else Cost()
-
-
-def _check(request: ImageRequest, model: RunwareModelConfig) -> None:
-    faults, step = [], model.side_step
-    if request.width % step or request.height % step:
-        near = "×".join(str(max(model.min_side, round(side / step) * step)) for side in (request.width, request.height))
-        faults.append(f"sides are multiples of {step} pixels, so not {request.width}×{request.height}; take {near}")
-    if not 2 <= len(request.prompt) <= MAX_PROMPT:
-        faults.append(f"a prompt has 2 to {MAX_PROMPT} characters")
-    if request.negative_prompt and not 2 <= len(request.negative_prompt) <= MAX_PROMPT:
-        faults.append(f"a negative prompt has 2 to {MAX_PROMPT} characters")
-    if request.seed is not None and request.seed >= MAX_SEED:
-        faults.append("a seed is below 2^63")
-    if request.steps is not None and not 1 <= request.steps <= model.max_steps:
-        faults.append(f"steps are 1 to {model.max_steps}")
-    if request.guidance is not None and not 0 <= request.guidance <= model.max_guidance:
-        faults.append(f"guidance is 0 to {model.max_guidance:g}")
-    if faults:
-        raise ProviderBadRequest(f"{model.name} cannot do this: {'; '.join(faults)}.", provider_id="runware")
 
 
 def items_of(answer: HttpAnswer) -> tuple[list[Item], list[Item]]:

@@ -9,4 +9,6 @@ CASE = ProviderCase(
     cost_kind=CostKind.REPORTED,
     lost_answer_is_found=True,
     serves_addresses=True,
+    sizes={"bytedance:seedream@4.5": (2048, 2048), "bytedance:seedream@5.0-lite": (2048, 2048)},
+    extra_models=("civitai:101055@128078", "acme:next@1"),
 )
