@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
+from invokeai.backend.image.pixels import strips
 from invokeai.backend.image.regions import Region, connected
 
 TOLERANCE = 40
@@ -18,17 +19,26 @@ COARSE_SIDE = 512
 def without_edge_colour(image: Image.Image, tolerance: int = TOLERANCE) -> Image.Image:
     """The picture with the background transparent, its rim softened; what was transparent stays so."""
     picture = image.convert("RGBA")
-    pixels = np.asarray(picture.convert("RGB"))
-    near = np.abs(pixels.astype(np.int16) - _edge_colour(pixels)).max(axis=2) <= tolerance
+    colour = _edge_colour(picture)
+    near = np.concatenate([_near(picture.crop(strip), colour, tolerance) for strip in strips(picture)])
     found = Image.fromarray((~_joined_to_edge(near)).astype(np.uint8) * 255)
     soft = ImageChops.darker(found, found.filter(ImageFilter.GaussianBlur(0.8)))
     picture.putalpha(ImageChops.multiply(picture.getchannel("A"), soft))
     return picture
 
 
-def _edge_colour(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
+def _near(strip: Image.Image, colour: NDArray[np.int16], tolerance: int) -> Region:
+    """Which pixels have the colour, nearly."""
+    away = np.abs(np.asarray(strip.convert("RGB")).astype(np.int16) - colour)
+    return np.asarray(away.max(axis=2) <= tolerance)
+
+
+def _edge_colour(picture: Image.Image) -> NDArray[np.int16]:
     """The mean of the commonest class of colours (eight levels a channel) along the edge."""
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).astype(np.int16)
+    width, height = picture.size
+    sides = ((0, 0, width, 1), (0, height - 1, width, height), (0, 0, 1, height), (width - 1, 0, width, height))
+    edge = np.concatenate([np.asarray(picture.crop(side).convert("RGB")).reshape(-1, 3) for side in sides])
+    edge = edge.astype(np.int16)
     classes = (edge >> 5) @ np.array([64, 8, 1], np.int16)
     commonest = edge[classes == np.bincount(classes).argmax()]
     colour: NDArray[np.int16] = commonest.mean(axis=0).round().astype(np.int16)
