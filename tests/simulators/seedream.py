@@ -85,8 +85,9 @@ class SeedreamSimulator(Simulator):
         """Errors of pictures of the next series, by their place in it."""
         self.series_made: int | None = None
         """How many pictures the model finds in the prompt; as many as it may."""
-        self.stream_ends: Literal["whole", "early", "torn"] = "whole"
-        """`early`: before its last event; `torn`: in the midst of the second picture, and the connection with it."""
+        self.stream_ends: Literal["whole", "early", "torn", "hangs", "error"] = "whole"
+        """`early`: before its last event; `torn`: in the midst of the second picture, and the connection with it.
+        `hangs`: it stays open after the first picture. `error`: an error stands for the last event."""
 
     def paid_routes(self) -> dict[tuple[str, str], Handler]:
         return {("POST", "/api/v3/images/generations"): self.generate}
@@ -158,14 +159,21 @@ class SeedreamSimulator(Simulator):
         usage = {"generated_images": made, "output_tokens": 16384 * made}
         events.append({"type": "image_generation.completed", "model": asked.model, "created": 1, "usage": usage})
         lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+        if self.stream_ends == "error":
+            error = {"code": "InternalServiceError", "message": "The series was given up."}
+            lines[-1] = f"data: {json.dumps({'error': error})}\n\n".encode()
         if self.stream_ends == "early":
             lines = lines[:-1]
-        if self.stream_ends != "torn":
+        if self.stream_ends not in ("torn", "hangs"):
             body = b"".join(lines) + (b"data: [DONE]\n\n" if self.stream_ends == "whole" else b"")
             return web.Response(body=body, content_type="text/event-stream")
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await answer.prepare(request)
         await answer.write(lines[0])
+        if self.stream_ends == "hangs":
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.01)
+            return answer
         await answer.write(lines[1][: len(lines[1]) // 2])
         await asyncio.sleep(0.02)  # so that both are on their way before the end
         assert request.transport is not None

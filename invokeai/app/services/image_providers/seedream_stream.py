@@ -28,8 +28,12 @@ logger = logging.getLogger(__name__)
 BROKEN_OFF = "StreamBrokeOff"
 
 
-def series_reader(most: int, on_progress: ProgressListener | None) -> AnswerReader:
-    """Reads a stream of at most `most` pictures; an answer that is no stream (an error before it began) as ever."""
+def series_reader(most: int, seconds: float, on_progress: ProgressListener | None) -> AnswerReader:
+    """Reads a stream of at most `most` pictures for at most `seconds` from now.
+
+    An answer that is no stream (an error before it began) is read as ever.
+    """
+    deadline = asyncio.get_running_loop().time() + seconds
 
     async def read(answer: httpx.Response) -> bytes | WaitingBytes:
         import httpx
@@ -37,34 +41,46 @@ def series_reader(most: int, on_progress: ProgressListener | None) -> AnswerRead
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
             return await whole_answer(answer)
         items: list[dict[str, Any]] = []
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] | None = None
         try:
-            async for event in events_of(answer):
-                kind = str(event.get("type") or "")
-                if kind.endswith(".partial_succeeded"):
-                    items.append(event)
-                    await _show(event, len(items), most, on_progress)
-                elif kind.endswith(".partial_failed"):
-                    items.append({"error": event.get("error") or {}})
-                elif kind.endswith(".completed"):
-                    facts = {name: value for name, value in event.items() if name != "type"}
-                    break
-                elif "error" in event:
-                    facts = {"error": event["error"]}
-                    break
-        except (httpx.HTTPError, AnswerLost) as error:
+            async with asyncio.timeout_at(deadline):
+                async for event in events_of(answer):
+                    facts = await _taken(event, items, most, on_progress)
+                    if facts is not None:
+                        break
+        except (httpx.HTTPError, AnswerLost, TimeoutError) as error:
             if not items:
-                raise
+                raise AnswerLost(type(error).__name__) from None
             logger.warning("Ark's stream broke off after %d pictures: %s", len(items), type(error).__name__)
-        if not items and not facts:
+        if not items and facts is None:
             raise AnswerLost("the stream ended before the first picture")
-        if not facts:
+        if facts is None:
             items.append(
                 {"error": {"code": BROKEN_OFF, "message": "the stream broke off; there may be more, and paid"}}
             )
-        return await asyncio.to_thread(_as_whole, facts, items)
+        return await asyncio.to_thread(_as_whole, facts or {}, items)
 
     return read
+
+
+async def _taken(
+    event: dict[str, Any], items: list[dict[str, Any]], most: int, on_progress: ProgressListener | None
+) -> dict[str, Any] | None:
+    """Put what an event brings to the rest; what the whole answer says, when it was the last one."""
+    kind = str(event.get("type") or "")
+    if kind.endswith(".partial_succeeded"):
+        items.append(event)
+        await _show(event, len(items), most, on_progress)
+    elif kind.endswith(".partial_failed"):
+        items.append({"error": event.get("error") or {}})
+    elif kind.endswith(".completed"):
+        return {name: value for name, value in event.items() if name != "type"}
+    elif "error" in event:
+        if not items:
+            return {"error": event["error"]}
+        items.append({"error": event["error"]})
+        return {}
+    return None
 
 
 def _as_whole(facts: dict[str, Any], items: list[dict[str, Any]]) -> bytes:

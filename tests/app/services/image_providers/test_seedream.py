@@ -20,6 +20,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from invokeai.app.services.image_providers.providers import seedream
 from invokeai.app.services.image_providers.providers.seedream import SeedreamImageService
 from invokeai.app.services.image_providers.seedream_models import MODELS
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
@@ -241,6 +242,22 @@ async def test_a_stream_that_breaks_off_leaves_what_had_come(bench: CloudBench, 
     assert result.cost.amount == str(Decimal("0.035") * number)
     bench.restart()
     assert len((await bench.generate(request)).images) == number and bench.simulator.paid_requests == 1
+
+
+async def test_a_series_that_takes_too_long_leaves_what_had_come(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service_of(bench).stream_ends = "hangs"
+    bench.simulator.picture_bytes = bench.simulator.picture(16, 16, "small is quicker")
+    monkeypatch.setattr(seedream, "TO_KEEP_SECONDS", MODELS[0].timeout_seconds - 1)
+    result = await bench.generate(bench.request(options={"series": 3}))
+    assert len(result.images) == 1 and "broke off" in (result.note or "")
+
+
+async def test_an_error_at_the_end_of_a_series_is_said(bench: CloudBench) -> None:
+    service_of(bench).stream_ends = "error"
+    result = await bench.generate(bench.request(options={"series": 2}))
+    assert len(result.images) == 2 and "The series was given up" in (result.note or "")
 
 
 @pytest.mark.parametrize(

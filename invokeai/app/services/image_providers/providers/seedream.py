@@ -34,6 +34,8 @@ NO_MONEY = ("AccountOverdueError", "QuotaExceeded", "SetLimitExceeded")
 MOST_UNEQUAL = 16
 MOST_IN_SERIES = 15
 """Pictures given and made, together."""
+TO_KEEP_SECONDS = 10
+"""Left of the time for a call when a series stops waiting for more, so that what came is kept."""
 
 
 class SeedreamImageService(OpenAiWireProvider):
@@ -76,10 +78,9 @@ class SeedreamImageService(OpenAiWireProvider):
         if series is None:
             return await super().generate(request, model, receipt)
         call = await asyncio.to_thread(self.call_for, request, model, receipt)
-        reader = series_reader(series, request.on_progress)
+        reader = series_reader(series, model.timeout_seconds - TO_KEEP_SECONDS, request.on_progress)
         answer = await self.pay(call, receipt, model.timeout_seconds, reader)
-        await receipt.answered(answer.pack())
-        return await self.result_of(answer, receipt)
+        return await self.keep_and_read(answer, receipt)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """One picture, or as many as the model finds in the prompt, in the answer itself."""
