@@ -26,7 +26,7 @@ from invokeai.app.services.shared.database.limits import checked
 from invokeai.app.services.shared.database.shared_requests import SharedRequests
 
 _RETURNS_ROWS = re.compile(r"^\s*(SELECT|VALUES|PRAGMA|EXPLAIN|WITH)\b|\bRETURNING\b", re.IGNORECASE)
-_WRITES = re.compile(r"^\s*(?!SELECT\b|WITH\b)|\bRETURNING\b", re.IGNORECASE)
+_WRITES = re.compile(r"^(?!\s*(SELECT|WITH)\b)|\bRETURNING\b", re.IGNORECASE)
 _READS_AT_ONCE = 2
 """Requests of reads side by side. D1 works on one statement at a time; the second hides the way there."""
 _CHANGES = Statement("SELECT changes() AS changed, last_insert_rowid() AS inserted")

@@ -10,7 +10,8 @@ from invokeai.app.services.shared.database.d1 import D1Database
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.fault_proxy import FaultProxy
 
-READ = "SELECT n, double FROM numbers WHERE n = ?"
+READ = """
+    SELECT n, double FROM numbers WHERE n = ?"""
 
 
 @pytest.fixture
