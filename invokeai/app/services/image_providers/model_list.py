@@ -48,9 +48,17 @@ class ListingProvider(HttpImageProvider):
         named = self.listed()
         return _is_in(named, model_id) or not any(_is_in(named, model.model_id) for model in self.info.models)
 
+    def new_model(self, model_id: str) -> ImageModel | None:
+        """A model that the list names and this module does not know, where it is one that makes pictures."""
+        return None
+
     def models(self) -> Sequence[ImageModel]:
-        """Those that the service still has."""
-        return [model for model in self.info.models if self.has(model.model_id)]
+        """Those that the service still has, and then what it has that is new."""
+        known = [model for model in self.info.models if self.has(model.model_id)]
+        if not known or not self.listed():
+            return known
+        others = [name for name in self.listed() if not any(_is_in((name,), model.model_id) for model in known)]
+        return [*known, *(model for model in map(self.new_model, others) if model is not None)]
 
     def default_model(self) -> str:
         """The usual one, or the first that is left."""

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from invokeai.app.services.image_providers.generation import ImageRequest
 from invokeai.app.services.image_providers.model_list import ListingProvider, ids_in
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
+from invokeai.app.services.image_providers.providers.gemini import GeminiImageService
 from invokeai.app.services.image_providers.providers.openai import OpenAIImageService
 from invokeai.app.services.shared.errors import NotFound
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench
@@ -89,6 +91,26 @@ def test_a_dated_name_counts_as_the_models_own() -> None:
     assert [model.model_id for model in provider.models()] == ["gpt-image-2.6-flare", "gpt-image-2"]
     assert provider.custom_model("gpt-image-2-2026-04-21") is not None
     assert provider.custom_model("gpt-image-1") is None
+
+
+def test_new_models_of_the_list_are_offered_at_an_unknown_price() -> None:
+    listed = (
+        "gpt-image-2",
+        "gpt-image-2-2026-04-21",
+        "gpt-image-1.5",
+        "gpt-image-3-flare",
+        "gpt-image-3-flare-2027-01-01",
+    )
+    openai = OpenAIImageService()
+    openai._told = (None, (*listed, "gpt-5.5"))
+    assert [model.model_id for model in openai.models()] == ["gpt-image-2", "gpt-image-3-flare"]
+    gemini = GeminiImageService()
+    passing = ("gemini-4-pro-image-preview", "gemini-2.5-flash-image", "gemini-3.5-flash")
+    gemini._told = (None, ("gemini-nano-banana-2.1", "gemini-nano-banana-3", *passing))
+    assert [model.model_id for model in gemini.models()] == ["gemini-nano-banana-2.1", "gemini-nano-banana-3"]
+    for provider in (openai, gemini):
+        new = provider.models()[-1]
+        assert provider.estimate(ImageRequest(prompt="a red fox"), new) is None and len(new.description) > 10
 
 
 def test_nonsense_names_nothing() -> None:

@@ -85,6 +85,10 @@ class GeminiImageService(ListingProvider):
         """Picture models that came after this list, and retired ones, where they are still served."""
         return later_model(model_id) if self.has(model_id) else None
 
+    def new_model(self, model_id: str) -> ImageModel | None:
+        """Picture models that came after this list; previews and retired ones come and go too quickly."""
+        return None if "preview" in model_id or known_model(model_id) else later_model(model_id)
+
     def named_in(self, answer: Any) -> tuple[str, ...]:
         """Every model of the API, whatever it makes."""
         return tuple(name.removeprefix("models/") for name in ids_in(answer, "models", "name"))

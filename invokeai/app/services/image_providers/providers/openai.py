@@ -6,6 +6,7 @@ Quality is always sent: left to itself the model may choose a dear one. Cost is 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 MILLION = Decimal(1_000_000)
 GONE = "model_not_found"
+NEWER = re.compile(r"gpt-image-(2\.[7-9]|[3-9])[a-z0-9.]*(-[a-z]+)*")
 MAX_PICTURES = 16
 MAX_PROMPT = 32_000
 MAX_DRAFTS = 3
@@ -134,6 +136,13 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
             return None
         known = next((model for model in MODELS if model_id.startswith(f"{model.model_id}-")), MODELS[0])
         return replace(known, model_id=model_id, name=model_id)
+
+    def new_model(self, model_id: str) -> ImageModel | None:
+        """Families after those of this list, with the newest one's limits and no price; no dated names."""
+        if not NEWER.fullmatch(model_id):
+            return None
+        words = "Not known here yet; OpenAI has it."
+        return replace(MODELS[0], model_id=model_id, name=model_id, description=words, guesses=())
 
     def named_in(self, answer: Any) -> tuple[str, ...]:
         """Every model of the key's project, whatever it makes."""
