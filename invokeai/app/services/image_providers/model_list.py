@@ -33,6 +33,8 @@ class ListingProvider(HttpImageProvider):
         super().__init__(*given, **named)
         self._told: tuple[str | None, tuple[str, ...]] = (None, ())
         """The base URL that was set when the list came, and the ids in it."""
+        self._offered: tuple[tuple[str, ...] | None, Sequence[ImageModel]] = (None, ())
+        """The list that was looked through, and the models offered by it."""
 
     @abstractmethod
     def named_in(self, answer: Any) -> tuple[str, ...]:
@@ -54,10 +56,14 @@ class ListingProvider(HttpImageProvider):
 
     def models(self) -> Sequence[ImageModel]:
         """Those that the service still has, and then what it has that is new."""
+        named = self.listed()
+        if self._offered[0] is not named:  # every request looks here, and a list has hundreds of names
+            self._offered = (named, self._offer(named))
+        return self._offered[1]
+
+    def _offer(self, named: tuple[str, ...]) -> Sequence[ImageModel]:
         known = [model for model in self.info.models if self.has(model.model_id)]
-        if not known or not self.listed():
-            return known
-        others = [name for name in self.listed() if not any(_is_in((name,), model.model_id) for model in known)]
+        others = [name for name in named if known and not any(_is_in((name,), model.model_id) for model in known)]
         return [*known, *(model for model in map(self.new_model, others) if model is not None)]
 
     def default_model(self) -> str:
