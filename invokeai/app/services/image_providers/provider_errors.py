@@ -44,6 +44,13 @@ class ProviderRefused(ProviderError, InvalidInput):
         super().__init__(_sentences(message, REMEDIES[stage]), provider_id=provider_id, **words)
         self.stage = stage
 
+    @classmethod
+    def again(cls, said: str, provider_id: str) -> "ProviderRefused":
+        """The refusal whose message was `said`."""
+        ends = ((stage, remedy) for stage, remedy in REMEDIES.items() if said.endswith(remedy))
+        stage, remedy = next(ends, ("unknown", ""))
+        return cls(said.removesuffix(remedy).rstrip(), stage=stage, provider_id=provider_id)
+
 
 class ProviderRateLimited(ProviderError, Unavailable):
     """Too many requests for now. `retry_after` is in seconds; None when the provider gave no hint."""
@@ -83,6 +90,12 @@ class ProviderUnavailable(ProviderError, Unavailable):
     ) -> None:
         super().__init__(message, provider_id=provider_id, **words)
         self.retry_after = retry_after
+
+
+class SentElsewhere(ProviderError, Unavailable):
+    """Another server has sent this very call, and stores what comes of it; nothing was sent here."""
+
+    may_be_billed: ClassVar[bool] = True
 
 
 class OutcomeUnknown(ProviderError, Unavailable):

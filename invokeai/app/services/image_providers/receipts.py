@@ -17,6 +17,7 @@ import orjson
 
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
 from invokeai.app.services.image_providers.paid_work import current_work
+from invokeai.app.services.image_providers.provider_errors import SentElsewhere
 from invokeai.app.services.image_providers.spend_caps import CURRENCY, WITHIN_CAPS, Hold, SpendCaps, micros, today
 from invokeai.app.services.shared.database.base import Database, Row, Statement
 from invokeai.app.services.shared.errors import NotFound
@@ -46,9 +47,14 @@ LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_re
     WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
   ORDER BY r.created_at LIMIT ?"""
 """Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
+CLAIM = """UPDATE generation_receipts SET state = 'sent', sent_by = ?, provider_ref = COALESCE(?, provider_ref),
+  error = NULL, updated_at = ? WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))"""
+"""Of several servers that prepared the same call (one had lost its lease), the first one sends it. Safe to repeat."""
 UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
   raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
-  cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END WHERE receipt_id = ?"""
+  cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END
+  WHERE receipt_id = ? AND state <> 'stored'"""
+"""What is stored stays so, whatever a server that comes late knows."""
 UPDATE_COST = """UPDATE generation_receipts SET state = ?, cost_amount = ?, cost_currency = ?, cost_kind = ?,
   cost_micros = ?, cap_micros = COALESCE(?, cap_micros), images = ?, updated_at = ? WHERE receipt_id = ?"""
 """Pictures are stored. What the caps hold becomes the true cost, and stays the estimate where none is known."""
@@ -91,11 +97,32 @@ class Receipt:
     state: ReceiptState = ReceiptState.PREPARED
     provider_ref: str | None = None
     raw_answer: str | None = None
+    error: str | None = None
     store: ReceiptStore | None = field(default=None, repr=False)
+    _run: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
 
     async def sent(self, provider_ref: str | None = None) -> None:
-        """The bytes leave now, or (again) the provider told its own id of the job."""
-        await self._move(ReceiptState.SENT, provider_ref=provider_ref)
+        """The bytes leave now, or (again) the provider told its own id of the job.
+
+        Raises:
+            SentElsewhere: another server has sent this very call; nothing may leave here.
+        """
+        if self.state is not ReceiptState.PREPARED or self.store is None:
+            await self._move(ReceiptState.SENT, provider_ref=provider_ref)
+            return
+        self.state, self.provider_ref = ReceiptState.SENT, provider_ref or self.provider_ref
+        current_work().on_the_way = True
+        if not await self.store.claim(self.receipt_id, self._run, provider_ref):
+            current_work().on_the_way = False
+            raise SentElsewhere(
+                "Another server has sent this call; nothing was sent here.", provider_id=self.provider_id
+            )
+        self._tell()
+
+    async def not_taken(self) -> None:
+        """The provider certainly did no work: the call may be sent once more, and has not left until then."""
+        if self.state is ReceiptState.SENT:
+            await self._move(ReceiptState.PREPARED)
 
     async def answered(self, raw: bytes, provider_ref: str | None = None) -> None:
         """The answer as it came, before anything parses it."""
@@ -124,7 +151,10 @@ class Receipt:
             current_work().on_the_way = state in (ReceiptState.SENT, ReceiptState.ANSWERED)
             await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error)
             if state is not ReceiptState.ANSWERED:
-                _tell(self.receipt_id, f"{state} ({self.provider_id}/{self.model_id})")
+                self._tell()
+
+    def _tell(self) -> None:
+        _tell(self.receipt_id, f"{self.state} ({self.provider_id}/{self.model_id})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +233,10 @@ class ReceiptStore:
         row = await self._database.fetch_one(SELECT, receipt_id)
         return self._receipt(row) if row else None
 
+    async def claim(self, receipt_id: str, run: str, provider_ref: str | None) -> bool:
+        """Write that `run` sends the call now; False: another run has. One round trip."""
+        return (await self._database.execute(CLAIM, run, provider_ref, timestamp(), receipt_id, run)).rowcount > 0
+
     async def update(
         self, receipt_id: str, state: ReceiptState, provider_ref: str | None, raw_answer: str | None, error: str | None
     ) -> None:
@@ -240,6 +274,7 @@ class ReceiptStore:
             state=ReceiptState(str(row["state"])),
             provider_ref=text("provider_ref"),
             raw_answer=text("raw_answer"),
+            error=text("error"),
             store=self,
         )
 

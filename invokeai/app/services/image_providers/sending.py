@@ -15,6 +15,7 @@ from invokeai.app.services.image_providers.generation import ImageRequest, Image
 from invokeai.app.services.image_providers.image_model import ImageModel
 from invokeai.app.services.image_providers.key_ring import REFUSED_SECONDS, SPENT_SECONDS, KeyRing
 from invokeai.app.services.image_providers.metrics import ProviderMetrics
+from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
@@ -26,8 +27,10 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRateLimited,
     ProviderRefused,
     ProviderUnavailable,
+    SentElsewhere,
 )
 from invokeai.app.services.image_providers.receipts import Receipt, ReceiptState
+from invokeai.app.services.shared.database.base import DatabaseError
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +74,19 @@ class ProviderLine:
         Raises:
             ProviderError: how it ended.
         """
-        with self.metrics.wait():
-            await self._lane.acquire()
         try:
-            with self.metrics.call():
-                result = await self._outcome(model, request, receipt)
-        finally:
-            self._lane.release()
+            with self.metrics.wait():
+                await self._lane.acquire()
+            try:
+                with self.metrics.call():
+                    result = await self._outcome(model, request, receipt)
+            finally:
+                self._lane.release()
+        except asyncio.CancelledError:
+            if receipt.state is ReceiptState.PREPARED:  # so that the caps hold nothing for it
+                with suppress(DatabaseError):
+                    await receipt.ended(ReceiptState.FAILED, "It was canceled before anything was sent.")
+            raise
         self.metrics.images += len(result.images)
         return result
 
@@ -93,7 +102,8 @@ class ProviderLine:
             ProviderError: how it ended.
         """
         if receipt.state is ReceiptState.REFUSED:
-            raise ProviderRefused("The provider refused this request before.", provider_id=receipt.provider_id)
+            said = receipt.error or f"{self._name} refused this request before."
+            raise ProviderRefused.again(said, receipt.provider_id)
         try:
             result = await self._resume(receipt)
         except PaidPictureLate:
@@ -109,19 +119,23 @@ class ProviderLine:
         return result
 
     async def _resume(self, receipt: Receipt) -> ImageResult | None:
-        """Ask with each key in turn: which one had sent the call is not written down."""
-        refusal: ProviderAuthError | None = None
+        """Ask with each key in turn: which one had sent the call is not written down, and others know nothing of it."""
+        errors: list[ProviderError] = []
         for key in self.keys.in_force():
             try:
                 with self.keys.use_key(key):
                     result = await self.provider.resume(receipt)
-            except ProviderAuthError as error:
-                refusal = error
+            except (PaidPictureLate, ProviderRefused):
+                raise
+            except (ProviderAuthError, ProviderUnavailable, ProviderBadRequest, OutcomeUnknown) as error:
+                errors.append(error)
             else:
                 if result is not None:
                     return result
-        if refusal is not None:
-            raise refusal  # the answer may still be there: asked again with a key that is accepted
+        # one key that was not accepted is enough to ask again: the answer may still be there
+        errors.sort(key=lambda error: not isinstance(error, ProviderAuthError))
+        if errors:
+            raise errors[0]
         return None
 
     async def _through_breaker(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
@@ -162,9 +176,13 @@ class ProviderLine:
                             raise
                         logger.warning("A key of %s is set aside: %s", self._name, type(error).__name__)
                         wait, other_is_free = 0.0, True
+                await receipt.not_taken()
+                current_work().check()
                 if not other_is_free:
                     logger.info("%s asks to wait %.1f s", self._name, wait)
                     await asyncio.sleep(wait)
+        except SentElsewhere:
+            raise
         except PaidPictureLate as error:
             await receipt.ended(receipt.state, str(error))
             raise

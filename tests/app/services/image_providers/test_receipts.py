@@ -1,5 +1,6 @@
 """Paid calls leave receipts, and a call that may have been billed is never sent twice by itself."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,16 @@ import pytest
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.paid_work import see_through, wait_for_paid_work
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    ProviderRateLimited,
     ProviderRefused,
     ProviderUnavailable,
+    SentElsewhere,
 )
-from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
+from invokeai.app.services.image_providers.receipts import CallKey, ReceiptState, ReceiptStore
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
@@ -139,7 +143,7 @@ async def test_a_refusal_is_final_and_a_certain_failure_may_be_sent_again(till: 
     await till.fails(ProviderRefused, "no foxes")
     assert (await till.row())["state"] == "refused"
     till.restart()
-    await till.fails(ProviderRefused)
+    await till.fails(ProviderRefused, r"^no foxes\. Change the prompt to try again\.$")  # in the same words
     assert till.provider.sent == []
 
 
@@ -158,6 +162,71 @@ async def test_a_lost_answer_says_that_it_may_have_been_billed(till: Till) -> No
     assert (await till.row())["state"] == "unknown"
     await till.fails(OutcomeUnknown)
     assert len(till.provider.sent) == 1
+
+
+async def test_of_two_servers_that_prepared_the_same_call_one_sends_it(till: Till) -> None:
+    """The first had lost its lease while it waited for a lane, and woke up again."""
+    first, gate = till.manager, asyncio.Event()
+    first_provider = till.provider
+    lane = first.lines["paid"]._lane
+    for _ in range(PaidImageService.info.max_concurrency):
+        await lane.acquire()
+    late = asyncio.create_task(first.generate(REQUEST, KEY))
+    while not await till.row():
+        await asyncio.sleep(0)
+    till.restart()
+    till.provider.gate = gate
+    soon = asyncio.create_task(till.manager.generate(REQUEST, KEY))
+    while not till.provider.sent:
+        await asyncio.sleep(0)
+    lane.release()
+    with pytest.raises(SentElsewhere, match="Another server has sent this call"):
+        await late
+    assert (await till.row())["state"] == "sent" and first.lines["paid"].breaker._failures == 0
+    gate.set()
+    await till.manager.stored(await soon)
+    assert (first_provider.sent, len(till.provider.sent)) == ([], 1)
+
+
+async def test_a_claim_whose_answer_got_lost_may_be_repeated(till: Till) -> None:
+    receipt = await till.store.open(KEY, "paid", "pro", REQUEST)
+    assert [await till.store.claim(KEY.receipt_id, run, None) for run in ("a", "a", "b")] == [True, True, False]
+    assert receipt.state == "prepared"
+
+
+async def test_what_is_stored_stays_stored(till: Till) -> None:
+    receipt = await till.store.open(KEY, "paid", "pro", REQUEST)
+    await till.manager.stored(await till.manager.generate(REQUEST, KEY))
+    await receipt.ended(ReceiptState.UNKNOWN, "a server that comes late")
+    assert (await till.row())["state"] == "stored"
+
+
+async def test_a_cancel_while_the_provider_asks_to_wait_sends_nothing_more(till: Till) -> None:
+    till.provider.script = raising(ProviderRateLimited("slow down", retry_after=30))
+    work = asyncio.create_task(see_through(till.manager.generate(REQUEST, KEY)))
+    while (await till.row() or {}).get("state") != "prepared" or not till.provider.sent:
+        await asyncio.sleep(0)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    await wait_for_paid_work(5)
+    while (await till.row())["state"] == "prepared":
+        await asyncio.sleep(0)
+    assert len(till.provider.sent) == 1 and (await till.row())["state"] == "failed"
+
+
+async def test_a_cancel_while_a_limited_call_is_on_its_way_sends_nothing_more(till: Till) -> None:
+    till.provider.gate = asyncio.Event()
+    till.provider.script = raising(ProviderRateLimited("slow down", retry_after=0))
+    work = asyncio.create_task(see_through(till.manager.generate(REQUEST, KEY)))
+    while not till.provider.sent:
+        await asyncio.sleep(0)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    till.provider.gate.set()
+    await wait_for_paid_work(5)
+    assert len(till.provider.sent) == 1 and (await till.row())["state"] == "failed"
 
 
 def test_receipt_ids_are_stable_uuids_and_differ_by_call() -> None:

@@ -14,7 +14,7 @@ from invokeai.app.services.image_providers.credentials import ProviderCredential
 from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
 from invokeai.app.services.image_providers.image_model import ImageModel
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
-from invokeai.app.services.image_providers.key_ring import KeyRing
+from invokeai.app.services.image_providers.key_ring import KeyRing, key_in_use
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
@@ -52,8 +52,6 @@ class KeyedService(SlowImageService):
     def __init__(self, keys: list[str]) -> None:
         self.keys, self.used, self.verdicts = keys, [], {}  # type: ignore[var-annotated]
         self.busy: Counter[str] = Counter()
-        from invokeai.app.services.image_providers.key_ring import key_in_use
-
         super().__init__(lambda: ProviderCredentials(api_key=key_in_use("slow") or self.keys[0]))
 
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
@@ -137,6 +135,26 @@ async def test_a_key_that_is_refused_or_spent_is_set_aside(error: ProviderError)
         await manager.generate(REQUEST)
     assert service.used == ["bad", "good", "good", "good"]
     assert manager.lines["slow"].keys.set_aside() == 1
+
+
+@pytest.mark.parametrize("others", [OutcomeUnknown("no such job"), ProviderBadRequest("no such job")])
+async def test_a_job_is_asked_for_with_every_key_as_only_its_own_knows_it(
+    any_database: Database, tmp_path: Path, others: ProviderError
+) -> None:
+    class Accounts(PaidImageService):
+        async def resume(self, receipt: Receipt) -> ImageResult | None:
+            if key_in_use("paid") != "mine":
+                raise others
+            return await super().resume(receipt)
+
+    provider = Accounts(lambda: ProviderCredentials("k"))
+    provider.can_be_asked = True
+    store = ReceiptStore(any_database, DiskObjects(tmp_path))
+    manager = ImageServiceManager([provider], store, keys_of=lambda _: ["another", "mine"])
+    receipt = await store.open(KEY, "paid", "pro", REQUEST)
+    await receipt.sent("job-7")
+    result = await manager.generate(replace(REQUEST, model="paid/pro"), KEY)
+    assert len(result.images) == 1 and provider.asked == ["job-7"] and provider.sent == []
 
 
 async def test_the_only_key_is_asked_anew_every_time() -> None:

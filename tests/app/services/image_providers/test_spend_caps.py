@@ -84,6 +84,26 @@ async def test_a_call_that_failed_at_no_cost_gives_its_hold_back(any_database: D
     assert len(till.provider.sent) == 1
 
 
+async def test_a_call_that_is_canceled_while_it_waits_gives_its_hold_back(
+    any_database: Database, tmp_path: Path
+) -> None:
+    till = Till(any_database, tmp_path, daily_spend_cap="0.01")
+    lane = till.manager.lines["paid"]._lane
+    for _ in range(PaidImageService.info.max_concurrency):
+        await lane.acquire()
+    waiting = asyncio.create_task(till.buy("1"))
+    while not await any_database.fetch("SELECT 1 FROM generation_receipts"):
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    while not till.manager.metrics["paid"].waiting:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    lane.release()
+    await till.buy("2")
+    assert len(till.provider.sent) == 1
+
+
 async def test_a_run_again_after_a_crash_does_not_count_twice(any_database: Database, tmp_path: Path) -> None:
     till = Till(any_database, tmp_path, daily_spend_cap="0.01")
     till.provider.before_sending = KeyboardInterrupt()  # type: ignore[assignment]
