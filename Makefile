@@ -7,6 +7,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+TESTS ?= tests
 # processes that run the tests; 0: all of them in one
 WORKERS ?= auto
 
@@ -25,11 +26,11 @@ frontend: .venv/installed
 
 # what can run on SQLite and disk or on D1 and a bucket runs on both
 test: lint .venv/tested-with ui
-	$(BIN)/pytest --engines both -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest $(TESTS) --engines both -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # as root on Debian, with what container/tools.sh installs
 test-image: .venv/tested-with
-	sh container/base_image.sh
+	sh container/tools.sh
 	$(BIN)/pytest container
 
 lint: .venv/tested-with

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from container.engine import FIGURES
-
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """A line a figure, after the tests."""
-    for figure in FIGURES:
-        terminalreporter.write_line(figure)
+    """A line for each property `figure` that a test has recorded, after the tests."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(value)

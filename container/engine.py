@@ -16,8 +16,6 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 IMAGE = "localhost/invokeai-cloud"
-FIGURES: list[str] = []
-"""What was measured, a sentence each."""
 CONFIGURATION = Path(__file__).with_name("containers.conf")
 FROM_HOST = ("/etc/ssl/certs", "/etc/pip.conf")
 """What a build here needs to reach PyPI; it does not enter the image."""

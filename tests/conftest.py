@@ -19,7 +19,7 @@ from tests.storage_engines import ON_EITHER, use_cloud
 from tests.studio_process import StudioProcess
 
 ENGINES = {"local": ["local"], "cloud": ["cloud"], "both": ["local", "cloud"]}
-STARTS_FIRST = ("tests/cloud/", "tests/ui/")
+STARTS_FIRST = ("container/", "tests/cloud/", "tests/ui/")
 """What takes longest and waits most, so that no process is left with it at the end."""
 
 
@@ -33,8 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """With `-n auto`: a process for each core, and two at least, as many tests wait for servers."""
-    return max(2, len(os.sched_getaffinity(0)))
+    """With `-n auto`: one more than there are cores, as many tests wait for servers."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import tests.simulators as package
 from tests.simulators.simulator import Simulator
 
-
 NO_SERVICES = ("__main__", "simulator", "wrangler")
 """Modules beside this file that simulate no picture service."""
 
