@@ -59,6 +59,14 @@ async def test_a_request_that_never_arrived_is_sent_again_under_the_same_id(
     assert runware.paid_requests == 3 and len(runware.ledger) == 1
 
 
+async def test_an_answer_that_makes_no_sense_is_followed_by_a_question(
+    bench: CloudBench, runware: RunwareSimulator
+) -> None:
+    runware.faults = [Fault("garbage")]
+    assert len((await bench.generate()).images) == 1
+    assert len(runware.ledger) == 1
+
+
 async def test_a_task_that_is_there_already_is_asked_for(bench: CloudBench, runware: RunwareSimulator) -> None:
     await bench.generate()
     await bench.database.execute("UPDATE generation_receipts SET state = 'prepared', raw_answer = NULL")

@@ -76,7 +76,7 @@ class RunwareImageService(JobImageProvider):
         job = receipt.provider_ref or ""
         for sending in range(SENDINGS):
             try:
-                answer = await self.pay(call, receipt, model.timeout_seconds)
+                self.job_of(await self.pay(call, receipt, model.timeout_seconds))
             except PaidPictureLate:
                 raise
             except OutcomeUnknown as error:
@@ -91,7 +91,6 @@ class RunwareImageService(JobImageProvider):
                 if sending and not isinstance(error, ProviderBadRequest | ProviderRefused):
                     raise self.unknown("it could not be sent a second time") from None
                 raise
-            self.job_of(answer)
             break
         try:
             return await self._finish(job, receipt, model.timeout_seconds)
