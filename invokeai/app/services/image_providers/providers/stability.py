@@ -47,7 +47,7 @@ class StabilityImageService(JobImageProvider):
     info: ClassVar[ProviderInfo] = ProviderInfo(
         provider_id="stability",
         display_name="Stability AI",
-        description="Stable Image and Stable Diffusion 3.5; edits by mask, at the edges, by sketch, by style; upscalers.",
+        description="Stable Image and Stable Diffusion 3.5; edits by mask, at edges, by sketch, by style; upscalers.",
         models=MODELS,
         default_model="core",
         priority=60,
