@@ -51,6 +51,6 @@ class ProviderMetrics:
     def _ended(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.in_flight -= 1
         self.last_failure = None if kind is None else str(error) or kind.__name__
-        self.last_failure_kind = kind and kind.__name__
+        self.last_failure_kind = None if kind is None else kind.__name__
         if kind is not None:
             self.failures[kind.__name__] += 1

@@ -126,7 +126,7 @@ def _model(
             prompts=[ExternalModelPanelControl(name="reference_images")] if references else [],
             image=[
                 ExternalModelPanelControl(name=part) for part in (("dimensions", "seed") if seed else ("dimensions",))
-            ],  # type: ignore[arg-type]
+            ],
         ),
         named_sizes=tuple((preset.width, preset.height) for preset in presets or ()),
         **{"min_side": 128, "pictures": pictures, **values},
