@@ -1,6 +1,7 @@
-"""Runware over REST: our task id is written before anything leaves, so a lost answer is asked for and never paid twice.
+"""Runware: our task id is written before anything leaves, so a lost answer is asked for and never paid twice.
 
-A task is sent again only under the same id, which Runware answers with `conflictTaskUUID` when it has it already.
+A task is sent again only under the same id, which Runware answers with `conflictTaskUUID` when it has it already. It
+goes over REST, or over the WebSocket where the base URL begins with wss://.
 Source of the format: Runware's API documentation and its official SDK, November 2026.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -16,6 +18,7 @@ from invokeai.app.services.image_providers.generation import Cost, CostKind, Gen
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
+from invokeai.app.services.image_providers.provider import CredentialsSource, ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     PaidPictureLate,
@@ -27,9 +30,13 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRefused,
 )
 from invokeai.app.services.image_providers.runware_models import MODELS, RunwareModelConfig, model_like
+from invokeai.app.services.image_providers.runware_socket import RunwareSocket
 from invokeai.app.services.image_providers.runware_tasks import OPTIONS, Item, task
 
 if TYPE_CHECKING:
+    import httpx
+
+    from invokeai.app.services.image_providers.http_provider import AnswerReader
     from invokeai.app.services.image_providers.receipts import Receipt
 
 DUPLICATE = "conflictTaskUUID"
@@ -39,6 +46,9 @@ REFUSALS = ("contentpolicy", "sensitivecontent", "unsafecontent", "nsfw", "promp
 MONEY = ("insufficient", "credits", "balance", "quota", "paymentrequired")
 KEY = ("invalidapikey", "unauthorized", "forbidden", "permissiondenied", "authtimeout", "suspended")
 SENDINGS = 3
+TAKEN = {"taskType", "taskUUID"}
+"""All that is said of a task when it is taken; over a socket it may come late, as the answer to a question."""
+SOCKET_SCHEMES = ("wss://", "ws://")
 
 
 class RunwareImageService(JobImageProvider):
@@ -56,6 +66,28 @@ class RunwareImageService(JobImageProvider):
     )
     default_base_url = "https://api.runware.ai"
     result_hosts = ("runware.ai",)
+
+    def __init__(
+        self,
+        credentials: CredentialsSource = ProviderCredentials,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(lambda: _over_http(credentials()), transport)
+        self._as_set = credentials
+        self._socket = RunwareSocket()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._socket.aclose()
+        await super().aclose()
+
+    async def send(self, call: HttpCall, read_seconds: float = 120.0, read: AnswerReader | None = None) -> HttpAnswer:
+        """One task over the transport that the base URL names."""
+        if not (self._as_set().base_url or "").startswith(SOCKET_SCHEMES):
+            return await super().send(call, read_seconds, read)
+        [wanted] = call.json
+        url = "ws" + self.base_url().removeprefix("http") + call.path
+        return await self._socket.exchange(url, self._credentials().api_key or "", wanted, read_seconds)
 
     def get_setup_instructions(self) -> str:
         """Where the key comes from and where it goes."""
@@ -128,15 +160,17 @@ class RunwareImageService(JobImageProvider):
         if answer.status in (401, 403):
             raise ProviderAuthError("Runware did not accept the key when asked for a picture.", provider_id="runware")
         items, errors = items_of(answer)
-        if errors and not items:
+        if errors and not items and errors[0].get("code") != DUPLICATE:  # that one is a late answer to the task itself
             raise self._failure(errors[0], None)
-        return bool(items) and not any(item.get("status") == "processing" for item in items)
+        return bool(items) and not any(item.get("status") == "processing" or item.keys() <= TAKEN for item in items)
 
     async def _last_answer(self, job: str) -> HttpAnswer:
         """Until every picture has come or failed: the list grows while they are made."""
         pause, wanted = self.first_poll_seconds, int(job.partition(" ")[2] or 1)
         while True:
             answer = await self.ask(self.question_for(job))
+            if _is_gone(answer) and await self._is_known(job):  # a late answer to an earlier question
+                continue
             if self.is_done(answer) and sum(map(len, items_of(answer))) >= wanted:
                 return answer
             await asyncio.sleep(pause)
@@ -177,8 +211,7 @@ class RunwareImageService(JobImageProvider):
     async def _is_known(self, job: str) -> bool:
         """Whether Runware has the task: asked twice, as a request that was cut off may still be on its way."""
         for attempt in range(2):
-            _, errors = items_of(await self.ask(self.question_for(job)))
-            if not any(error.get("code") in GONE for error in errors):
+            if not _is_gone(await self.ask(self.question_for(job))):
                 return True
             await asyncio.sleep(self.pause_seconds * (attempt + 1))
         return False
@@ -209,6 +242,20 @@ class RunwareImageService(JobImageProvider):
 def task_uuid(receipt_id: str) -> str:
     """Our id of the task: a version-4 UUID, the same for the same receipt."""
     return str(uuid.UUID(bytes=uuid.UUID(receipt_id).bytes, version=4))
+
+
+def _over_http(credentials: ProviderCredentials) -> ProviderCredentials:
+    """With the address of a WebSocket in the form of its handshake."""
+    url = credentials.base_url or ""
+    return (
+        replace(credentials, base_url="http" + url.removeprefix("ws"))
+        if url.startswith(SOCKET_SCHEMES)
+        else credentials
+    )
+
+
+def _is_gone(answer: HttpAnswer) -> bool:
+    return any(error.get("code") in GONE for error in items_of(answer)[1])
 
 
 def cost_of(items: Sequence[Mapping[str, Any]]) -> Cost:

@@ -21,7 +21,7 @@ from tests.app.services.image_providers.provider_cases import ProviderCase, all_
 from tests.app.services.queue_studio import batch_of
 from tests.simulators.simulator import Fault, Simulator
 
-CASES = {case.name: case for case in all_cases()}
+CASES = {case.label: case for case in all_cases()}
 FAULTS = (
     None,
     None,

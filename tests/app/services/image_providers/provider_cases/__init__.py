@@ -37,10 +37,19 @@ class ProviderCase:
     """Models that take no prompt."""
     configured_models: tuple[str, ...] = ()
     """What the settings name, for a provider that is not known to have models."""
+    transport: str = ""
+    """Set where the provider has another case, over its usual one."""
+    hints_waits: bool = True
+    """Whether the service says how long to wait after a rate limit."""
 
     @property
     def name(self) -> str:
         return self.provider.info.provider_id
+
+    @property
+    def label(self) -> str:
+        """The case's own name in the suites."""
+        return f"{self.name}-{self.transport}" if self.transport else self.name
 
     def credentials(self, key: str, base_url: str) -> ProviderCredentials:
         """What is in force in front of a simulator."""
