@@ -136,6 +136,7 @@ class ImageGenerationNode(ThirdPartyNode):
             mask_image=await load(self.mask_image),
             reference_images=tuple(references),
             options=self.given_options(),
+            fallback=tuple(getattr(self, "fallback", ())),
             call_id=f"{context.session_id}:{context.node_id}",
             on_progress=lambda message, share, image: context.util.signal_progress(message, share, image, size),
             **extras,
@@ -147,7 +148,7 @@ class ImageGenerationNode(ThirdPartyNode):
     title="Third-Party Image Generation",
     tags=["external", "generation", "cloud"],
     category="image",
-    version="1.1.0",
+    version="1.2.0",
 )
 class ThirdPartyImageGenerationInvocation(ImageGenerationNode):
     """Makes pictures with any provider's model. A setting that the model does not know is refused, never ignored.
@@ -165,6 +166,9 @@ class ThirdPartyImageGenerationInvocation(ImageGenerationNode):
     )
     options: str | None = InputField(
         default=None, description='The provider\'s own options as JSON, such as {"safety_tolerance": 2}.'
+    )
+    fallback: list[str] = InputField(
+        default=[], description="Models (provider/model) that may be used where the one before certainly cost nothing."
     )
 
     def given_options(self) -> dict[str, Any]:

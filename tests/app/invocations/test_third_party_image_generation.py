@@ -14,6 +14,7 @@ from PIL import Image, ImageChops, ImageStat
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable
 from invokeai.app.services.image_providers.providers.sketch import SketchImageService
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.spend_caps import SpendCaps
@@ -309,3 +310,11 @@ async def test_a_canceled_call_that_has_not_left_is_given_up(studio: GenerationS
     await studio.wait_for(lambda: studio.slow.cancelled == 1)
     await studio.generation.aclose()
     assert studio.gallery.pictures == {}
+
+
+async def test_another_model_makes_the_picture_where_the_node_allows_it(studio: GenerationStudio) -> None:
+    studio.paid.before_sending = ProviderUnavailable("away")
+    node = a_node("paid", "pro", width=64, height=64, fallback=["sketch/flow"])
+    assert (await studio.run(node))["status"] == "completed"
+    (facts,) = studio.gallery.metadata()
+    assert (facts["external_provider"], facts["external_model_asked"]) == ("sketch", "paid/pro")

@@ -27,6 +27,11 @@ image_generation_router = APIRouter(tags=["image_generation"], dependencies=[Tok
 MAX_IMAGES = 100
 
 
+Fallback = Annotated[
+    list[str], Field(max_length=8, description="Models that may be used where the one before certainly cost nothing.")
+]
+
+
 class _Wire(BaseModel):
     model_config = ConfigDict(defer_build=True, protected_namespaces=())
 
@@ -84,9 +89,7 @@ class GenerateImagesRequest(_Wire):
     reference_images: list[str] = Field(default_factory=list, max_length=32)
     options: dict[str, Any] = Field(default_factory=dict)
     board_id: str | None = None
-    fallback: list[str] = Field(
-        default_factory=list, max_length=8, description="Models that may be used where the one before cost nothing."
-    )
+    fallback: Fallback = []
 
 
 class ImageEstimate(_Wire):
@@ -167,6 +170,7 @@ class GenerateImageForm(_Wire):
     image_type: str | None = None
     model: str | None = None
     size: Annotated[str, StringConstraints(pattern=r"^\d{1,5}x\d{1,5}$")] = "1024x1024"
+    fallback: Fallback = []
 
 
 class GenerateImageAnswer(_Wire):
@@ -274,7 +278,7 @@ async def generate_images(
         images=[image.model_dump(mode="json") for image in done.images],
         provider=done.result.provider_id,
         model=done.result.model_id,
-        cost=_cost(done.result.cost),
+        cost=_cost(done.cost),
         seconds=round(done.seconds, 3),
         request_id=done.result.request_id,
         note=done.result.note,
@@ -287,7 +291,7 @@ async def estimate_images(services: ServicesDep, body: GenerateImagesRequest) ->
     """What the same request to `/images/generate` would cost; checked as far, and nothing is sent."""
     request = await _request(services, body)
     calls = services.image_generation.estimate(request)
-    route = services.image_generation.route(request.model, request.mode)
+    route = services.image_generation.usable_route(request)
     return ImageEstimate(
         provider=route.provider.info.provider_id,
         model=route.model.model_id,
@@ -301,7 +305,9 @@ async def generate_image(services: ServicesDep, user: CurrentUserDep, body: Gene
     """Generate one picture and store it in the gallery."""
     width, _, height = body.size.partition("x")
     prompt = ", ".join(words for words in (body.prompt, body.style, body.image_type) if words)
-    request = ImageRequest(prompt=prompt, model=body.model, width=int(width), height=int(height))
+    request = ImageRequest(
+        prompt=prompt, model=body.model, width=int(width), height=int(height), fallback=tuple(body.fallback)
+    )
     done: StoredGeneration = await generate_to_gallery(
         services.image_generation, services.images, request, user_id=user.user_id
     )
@@ -314,7 +320,7 @@ async def generate_image(services: ServicesDep, user: CurrentUserDep, body: Gene
         service=done.result.provider_id,
         model=done.result.model_id,
         generation_time=round(done.seconds, 3),
-        cost=_cost(done.result.cost),
+        cost=_cost(done.cost),
     )
 
 

@@ -58,6 +58,8 @@ class OpenAIImageOptions(BaseModel):
     stream: bool | None = False
     user: str | None = None
     safety_identifier: str | None = None
+    fallback: list[str] = Field(default_factory=list, max_length=8)
+    """Not OpenAI's: models that may be used where the one before certainly cost nothing."""
 
 
 EDIT_FORM: dict[str, Any] = {
@@ -104,7 +106,7 @@ async def openai_generate_images(
     services: ServicesDep, user: CurrentUserDep, http: Request, body: OpenAIImageOptions
 ) -> JsonAnswer:
     """Pictures from a prompt."""
-    route = services.image_generation.route(body.model)
+    route = _route(services, body)
     usual = route.model.default_settings
     width, height = _size(body.size) or (usual.width or 1024, usual.height or 1024)
     request = ImageRequest(
@@ -114,6 +116,7 @@ async def openai_generate_images(
         width=width,
         height=height,
         options=_options(route, body),
+        fallback=tuple(body.fallback),
     )
     done = await generate_to_gallery(services.image_generation, services.images, request, user_id=user.user_id)
     return await _answer(services, http, done, body.response_format)
@@ -127,8 +130,10 @@ async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: 
         fields = {name: value for name, value in form.multi_items() if not isinstance(value, UploadFile)}
         files = [await value.read() for name, value in uploads if name in ("image", "image[]")]
         masks = [await value.read() for name, value in uploads if name == "mask"]
+        fallback = [*form.getlist("fallback"), *form.getlist("fallback[]")]
+        fields = {name: value for name, value in fields.items() if name != "fallback[]"}
     try:
-        body = OpenAIImageOptions.model_validate(fields)
+        body = OpenAIImageOptions.model_validate({**fields, "fallback": fallback})
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None
@@ -136,15 +141,20 @@ async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: 
         raise FaultyParameter(f"An edit needs from 1 to {MAX_INPUTS} pictures, not {len(files)}.", "image")
     if len(masks) > 1 or len(files) + len(masks) < len(uploads):
         raise FaultyParameter("Files of an edit are `image`, `image[]` and one `mask`.", "mask")
-    route = services.image_generation.route(body.model)
+    route = _route(services, body)
     pictures = [await services.images.decoded(file) for file in files]
     hole = await services.images.decoded(masks[0]) if masks else None
     request = await asyncio.to_thread(
         edit_request, route, body.prompt, pictures, hole, size=_size(body.size), num_images=body.n or 1
     )
-    request = replace(request, model=body.model, options=_options(route, body))
+    request = replace(request, model=body.model, options=_options(route, body), fallback=tuple(body.fallback))
     done = await generate_to_gallery(services.image_generation, services.images, request, user_id=user.user_id)
     return await _answer(services, http, done, body.response_format)
+
+
+def _route(services: Services, body: OpenAIImageOptions) -> Route:
+    request = ImageRequest(prompt=body.prompt, model=body.model, fallback=tuple(body.fallback))
+    return services.image_generation.usable_route(request)
 
 
 def _model(provider_id: str, model_id: str) -> dict[str, Any]:
@@ -188,7 +198,7 @@ async def _answer(
     else:
         files = await asyncio.gather(*(services.images.get_bytes(image.image_name) for image in done.images))
         data = [{"b64_json": base64.b64encode(file).decode()} for file in files]
-    cost = done.result.cost
+    cost = done.cost
     return JsonAnswer(
         {
             "created": int(time.time()),

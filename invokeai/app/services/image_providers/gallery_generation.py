@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult, total_cost
 from invokeai.app.services.image_providers.image_model import GENERATOR_TYPE, model_hash, model_key
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager, Route
 from invokeai.app.services.image_providers.pictures import make_pictures
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredGeneration:
-    """The stored pictures (ImageDTOs), what the last call answered, and the seconds it all took."""
+    """The stored pictures (ImageDTOs), what the last call answered, what all calls cost, and the seconds it all took."""
 
     images: list[Any]
     result: ImageResult
+    cost: Cost
     seconds: float
 
 
@@ -48,9 +49,11 @@ async def generate_to_gallery(
     key = CallKey(call, "generate", user_id=user_id)
     metadata = recall_metadata(request, manager.usable_route(request))
     stored: list[Any] = []
-    result: ImageResult | None = None
+    results: list[ImageResult] = []
     async for picture in make_pictures(manager, request, key, metadata=metadata):
         result = picture.result
+        if not results or result is not results[-1]:
+            results.append(result)
         name = generated_name(call, key.node_id, len(stored))
         if result.asked:
             picture.metadata["model"] = model_metadata(result.provider_id, result.model_id, result.model_id)
@@ -64,8 +67,8 @@ async def generate_to_gallery(
             user_id=user_id,
         )
         stored.append(dto)
-    assert result is not None  # a call that succeeds has a picture
-    return StoredGeneration(stored, result, time.monotonic() - started)
+    cost = total_cost([result.cost for result in results])  # a call that succeeds has a picture
+    return StoredGeneration(stored, results[-1], cost, time.monotonic() - started)
 
 
 def recall_metadata(request: ImageRequest, route: Route) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def total_cost(costs: Sequence[Cost | None]) -> Cost:
         return Cost()
     kinds = {cost.kind for cost in known}
     kind = CostKind.ESTIMATED if CostKind.ESTIMATED in kinds else min(kinds)
-    return Cost(str(sum(Decimal(str(cost.amount)) for cost in known)), currencies.pop(), kind)
+    return Cost(f"{sum(Decimal(str(cost.amount)) for cost in known):f}", currencies.pop(), kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

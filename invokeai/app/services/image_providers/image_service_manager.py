@@ -81,7 +81,7 @@ class ImageServiceManager(ModelRoutes):
         Raises:
             NotFound, ProviderError: as `generate` before it sends.
         """
-        route = self.route(request.model, request.mode)
+        route = self.usable_route(request)
         calls = [route.provider.completed(call) for call in self.split(request)]
         for call in calls:
             check_request(route.provider.info, route.model, call)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from invokeai.app.api.routers.image_generation import image_generation_router
+from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.providers.sketch import SketchImageService
@@ -101,6 +103,26 @@ async def test_a_paid_picture_leaves_a_receipt(api: LibraryApi) -> None:
     assert answer["cost"] == {"amount": "0.013", "currency": "USD", "kind": "reported"}
     (row,) = await api.database.fetch("SELECT state, user_id, cost_amount FROM generation_receipts")
     assert dict(row) == {"state": "stored", "user_id": "system", "cost_amount": "0.013"}
+
+
+async def test_the_cost_of_an_answer_is_that_of_all_its_calls(api: LibraryApi) -> None:
+    api.services.key = "k"
+    (pro,) = PaidImageService.info.models
+    one_at_once = replace(pro, capabilities=ExternalModelCapabilities(max_images_per_request=1))
+    api.services.image_generation.model_overrides = lambda *name: one_at_once if name == ("paid", "pro") else None
+    body = {"prompt": "a fox", "model": "paid/pro", "num_images": 3}
+    answer = await api.json("POST", "/images/generate", json=body)
+    assert len(answer["images"]) == 3 and answer["cost"]["amount"] == "0.039"
+    mixed = await api.json("POST", "/images/generate", json={"prompt": "x", "model": "slow", "num_images": 3})
+    assert mixed["cost"]["amount"] is None
+
+
+async def test_a_provider_without_a_key_is_replaced_where_that_is_allowed(api: LibraryApi) -> None:
+    body = {"prompt": "a fox", "model": "paid/pro", "fallback": ["sketch/mono"]}
+    answer = await api.json("POST", "/generate-image", json=body | {"size": "64x64"})
+    assert (answer["service"], answer["model"]) == ("sketch", "mono")
+    estimate = await api.json("POST", "/images/estimate", json=body)
+    assert (estimate["provider"], estimate["model"], estimate["total"]["amount"]) == ("sketch", "mono", "0")
 
 
 @pytest.mark.parametrize(
