@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_IMAGES = 4
 MEGAPIXEL = 1024 * 1024
+USUAL_STEPS = 20
+"""What a price is taken to be for, where the model's own number is not known."""
 Prices: TypeAlias = tuple[tuple[int, str], ...]
 
 
@@ -66,8 +68,8 @@ class RunwareModelConfig(ImageModel):
         largest, dearest = self.prices[-1]
         known = next((price for most, price in self.prices if pixels <= most), None)
         price = Decimal(known) if known else Decimal(dearest) * pixels / largest
-        if request.steps and self.steps:
-            price *= max(Decimal(1), Decimal(request.steps) / self.steps)
+        if request.steps:
+            price *= max(Decimal(1), Decimal(request.steps) / (self.steps or USUAL_STEPS))
         if self.qualities:
             factors = dict(self.qualities)
             price *= Decimal(factors.get(str(request.options.get("quality")), self.qualities[0][1]))
@@ -77,13 +79,13 @@ class RunwareModelConfig(ImageModel):
 
 
 def _capabilities(modes: list[GenerationMode], **members: Any) -> ExternalModelCapabilities:
-    most = members.pop("max_side")
+    most, editor = members.pop("max_side"), members.pop("editor")
     return ExternalModelCapabilities(
         modes=[*modes],
         max_images_per_request=MAX_IMAGES,
         max_image_size=ExternalImageSize(width=most, height=most),
         mask_format="binary" if "inpaint" in modes else "none",
-        input_image_required_for=[mode for mode in modes if mode != "txt2img"] or None,
+        input_image_required_for=[mode for mode in modes if editor or mode != "txt2img"] or None,
         **members,
     )
 
@@ -100,8 +102,10 @@ def _model(
     tuned: bool = True,
     negative: bool = True,
     presets: list[ExternalResolutionPreset] | None = None,
+    editor: bool = False,
     **values: Any,
 ) -> RunwareModelConfig:
+    """`editor`: it makes nothing of words alone."""
     usual = presets[0] if presets else None
     settings = ExternalApiModelDefaultSettings(width=usual.width, height=usual.height, num_images=1) if usual else None
     pictures = "references" if references else "seed" if len(modes) > 1 or modes != ["txt2img"] else "none"
@@ -119,6 +123,7 @@ def _model(
             supports_guidance=tuned,
             supports_steps=tuned,
             max_side=max_side,
+            editor=editor,
             resolution_presets=presets,
         ),
         default_settings=settings or DEFAULT_SETTINGS,
@@ -227,8 +232,8 @@ MODELS: tuple[RunwareModelConfig, ...] = (
         outpaints=True, supports_strength=False, prices=((MEGAPIXEL, "0.035"),),
     ),
     _model(
-        "runware:106@1", "FLUX.1 Kontext dev (Runware)", "Edits by words, with up to two pictures.", ["img2img"],
-        references=2, prices=((MEGAPIXEL, "0.025"),),
+        "runware:106@1", "FLUX.1 Kontext dev (Runware)", "Edits by words, with up to two pictures.",
+        ["txt2img", "img2img"], editor=True, references=2, prices=((MEGAPIXEL, "0.025"),),
     ),
     _model("runware:97@1", "HiDream I1 Full", "From words only; the finest.", ["txt2img"], steps=30,
            prices=((MEGAPIXEL, "0.05"),)),
@@ -238,10 +243,10 @@ MODELS: tuple[RunwareModelConfig, ...] = (
            guidance=1.0, prices=((MEGAPIXEL, "0.01"),)),
     _painter("runware:108@1", "Qwen-Image (Runware)", "Good at text in pictures.", "0.02"),
     _model(
-        "runware:108@22", "Qwen-Image Edit Plus (Runware)", "Edits by words, with up to three pictures.", ["img2img"],
-        references=3, prices=((MEGAPIXEL, "0.03"),),
+        "runware:108@22", "Qwen-Image Edit Plus (Runware)", "Edits by words, with up to three pictures.",
+        ["txt2img", "img2img"], editor=True, references=3, prices=((MEGAPIXEL, "0.03"),),
     ),
-    _painter("runware:z-image@turbo", "Z-Image Turbo (Runware)", "Small and fast.", "0.005"),
+    _painter("runware:z-image@turbo", "Z-Image Turbo (Runware)", "Small and fast.", "0.005", steps=8),
     _flux_2(
         "runware:400@1", "FLUX.2 dev (Runware)", "Draws and edits with up to four pictures.", "0.012", "0.012",
         references=4, min_side=512, guidance=4.0, guidance_range=(1.0, 20.0), acceleration="none",

@@ -211,6 +211,8 @@ async def test_what_runware_would_decide_is_said_and_options_change_it(
         ("img2img", "runware:101@1", {"options": {"outpaint": True}}, "it has no outpaint here"),
         ("inpaint", "runware:101@1", {"options": {"outpaint": True}}, "one rectangle"),
         ("inpaint", "runware:102@1", {"strength": 0.5}, "no strength"),
+        ("txt2img", "runware:106@1", {"reference_images": ()}, "needs an input image"),
+        ("txt2img", "runware:102@1", {}, "its modes are inpaint"),
         ("upscale", "runware:500@1", {"width": 1, "height": 1}, "it makes 1024×1024 of a picture of 512×512"),
     ],
 )
@@ -318,6 +320,7 @@ def test_estimates_grow_with_size_and_steps() -> None:
     assert estimate("bfl:flux@3-image-klein") == "0.006"
     assert estimate("bfl:flux@3-image-klein", width=4096, height=4096, num_images=2) == "0.202"
     assert estimate("runware:101@1", width=2048, height=2048, steps=56) == "0.0304"
+    assert estimate("runware:108@1", steps=50) == "0.05"
     assert estimate("bfl:5@1", width=2048, height=2048) == "0.075"
     assert estimate("google:4@3", width=4096, height=4096) == "0.155"
     assert estimate("openai:gpt-image@2", width=3840, height=2160) == "0.419238"
