@@ -1,12 +1,14 @@
 """The command as a user runs it: settings, refusals in one sentence, and a clean end."""
 
 import os
+import platform
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.studio_process import StudioProcess
 
@@ -113,3 +115,31 @@ def test_a_server_that_cannot_fetch_the_web_ui_serves_the_api_and_says_so(tmp_pa
         assert "The API is served without it" in process.log_text()
     finally:
         process.stop()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has heaps for threads")
+def test_threads_share_one_heap() -> None:
+    program = """
+import ctypes, sys, threading
+from invokeai.app.run_app import share_one_heap
+
+if sys.argv[1] == "shared":
+    share_one_heap()
+c = ctypes.CDLL(None)
+c.malloc.restype = c.fdopen.restype = ctypes.c_void_p
+meet = threading.Barrier(4)
+threads = [threading.Thread(target=lambda: (c.malloc(1000), meet.wait())) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+out = ctypes.c_void_p(c.fdopen(1, b"w"))
+c.malloc_info(0, out)
+c.fflush(out)
+"""
+
+    def heaps(how: str) -> int:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC")}
+        command = [sys.executable, "-c", program, how]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        return told.count("<heap nr=")
+
+    assert heaps("own") > heaps("shared") == 1
