@@ -13,7 +13,7 @@ from invokeai.app.api.provider_answers import error_facts, retry_headers, status
 from invokeai.app.services.image_providers import provider_errors
 from invokeai.app.services.image_providers.provider_errors import ProviderError
 from invokeai.app.services.shared import errors
-from invokeai.app.services.shared.database.base import DatabaseUnavailable
+from invokeai.app.services.shared.database.base import DatabaseError, DatabaseUnavailable
 
 INVALID = "invalid_request_error"
 Answer = tuple[int, str, str | None]
@@ -58,18 +58,19 @@ class OpenAIRoute(APIRoute):
                 fault = error.errors()[0]
                 param = ".".join(str(part) for part in fault["loc"][1:]) or None
                 return _answer(f"{param or 'The request'}: {fault['msg']}", (400, INVALID, None), param)
-            except ProviderError as error:
-                return _provider_answer(error)
             except HTTPException as error:
                 return _answer(str(error.detail), (error.status_code, INVALID, None))
             except (errors.ServiceError, DatabaseUnavailable) as error:
-                kinds = (answer for kind, answer in SERVICE_ANSWERS.items() if isinstance(error, kind))
-                return _answer(str(error), next(kinds, (400, INVALID, None)), getattr(error, "param", None))
+                return answer_to(error)
 
         return answered
 
 
-def _provider_answer(error: ProviderError) -> JsonAnswer:
+def answer_to(error: errors.ServiceError | DatabaseError) -> JsonAnswer:
+    """What OpenAI would answer."""
+    if not isinstance(error, ProviderError):
+        kinds = (answer for kind, answer in SERVICE_ANSWERS.items() if isinstance(error, kind))
+        return _answer(str(error), next(kinds, (400, INVALID, None)), getattr(error, "param", None))
     kinds = (answer for kind, answer in PROVIDER_ANSWERS.items() if isinstance(error, kind))
     answer = next(kinds, (status_of(error), "server_error", error.provider_code))
     return _answer(str(error), answer, None, error_facts(error), retry_headers(error))

@@ -24,6 +24,7 @@ from tests.studio_process import StudioProcess
 TOKEN = "canary-token-of-a-program"
 
 PROVIDER = """
+from PIL import Image
 from invokeai.app.services.image_providers.capabilities import ExternalApiModelDefaultSettings
 from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
@@ -35,13 +36,15 @@ ENDS = {
     "limited": ProviderRateLimited("images per minute", retry_after=600, request_id="req-9"),
     "spent": ProviderQuotaExhausted("no credit left"),
     "lost": OutcomeUnknown("no answer came; it may have been billed"),
+    "away": ProviderUnavailable("not reached"),
 }
 
 class Failing(ImageProvider):
     info = ProviderInfo(
         provider_id="failing", display_name="Failing", description="", default_model="refused", priority=900,
         needs_key=False, is_paid=False,
-        models=tuple(ImageModel(model_id=name, name=name, description="", capabilities=ExternalModelCapabilities(),
+        models=tuple(ImageModel(model_id=name, name=name, description="",
+            capabilities=ExternalModelCapabilities(modes=["txt2img", "img2img"]),
             default_settings=ExternalApiModelDefaultSettings(width=320, height=200)) for name in ENDS),
     )
     calls = 0
@@ -50,6 +53,8 @@ class Failing(ImageProvider):
         Failing.calls += 1
         if request.prompt == "how large?":
             raise ProviderBadRequest(f"{request.width}x{request.height}")
+        if request.prompt == "late":
+            request.on_progress("Draft", 0.5, Image.new("RGB", (8, 8)))
         raise ENDS[model.model_id]
 """
 
@@ -145,6 +150,46 @@ def test_what_the_mask_keeps_stays_and_the_transparent_part_is_new(client: opena
     assert (250, 20, 20) not in [colour for _, colour in left] or len(left) > 1
 
 
+def test_a_stream_has_the_picture_and_the_drafts_that_were_asked_for(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"prompt": "a fox", "model": "sketch/flow", "size": "96x64", "stream": True}
+    events = list(client.images.generate(**asked, n=2))
+    assert [event.type for event in events] == ["image_generation.completed"] * 2
+    assert [picture_of(event.b64_json).size for event in events] == [(96, 64)] * 2
+    assert events[0].size == "96x64" and events[0].cost == {"amount": "0", "currency": "USD", "kind": "computed"}
+    with client.images.generate(**asked, n=2, partial_images=1) as stream:
+        draft, first, second = stream
+    assert draft.type == "image_generation.partial_image" and draft.partial_image_index == 0
+    assert picture_of(draft.b64_json).size == (96, 64) and first.type == second.type == "image_generation.completed"
+
+
+def test_an_edit_streams_too(client: openai.OpenAI) -> None:
+    scene = Image.new("RGB", (64, 64), (250, 20, 20))
+    asked: dict[str, Any] = {"prompt": "a fox", "model": "sketch/flow", "stream": True, "partial_images": 1}
+    (*_, last) = client.images.edit(image=png(scene), **asked)
+    assert last.type == "image_edit.completed" and picture_of(last.b64_json).size == (64, 64)
+
+
+def test_what_fails_before_a_stream_begins_has_its_status_and_later_is_an_event(
+    client: openai.OpenAI,
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.images.generate(prompt="x", model="failing/refused", stream=True)
+    assert refused.value.code == "moderation_blocked"
+    events = client.images.generate(prompt="late", model="failing/refused", stream=True, partial_images=1)
+    with pytest.raises(openai.APIError) as late:
+        list(events)
+    assert late.value.code == "moderation_blocked" and "violence" in late.value.message
+
+
+def test_a_fallback_may_be_named(client: openai.OpenAI) -> None:
+    more = {"fallback": ["gone/gone", "sketch/flow"]}
+    answer = client.images.generate(prompt="x", model="failing/away", size="64x64", extra_body=more)
+    assert answer.provider == "sketch" and "failing/away failed at no cost" in answer.note  # type: ignore[attr-defined]
+    scene = png(Image.new("RGB", (64, 64), (250, 20, 20)))
+    edited = client.images.edit(image=scene, prompt="x", model="failing/away", extra_body=more)
+    assert edited.provider == "sketch"  # type: ignore[attr-defined]
+
+
 def test_several_pictures_are_edited_together(client: openai.OpenAI) -> None:
     pictures = [png(Image.new("RGB", (48, 32), colour)) for colour in ("red", "green")]
     answer = client.images.edit(image=pictures, prompt="both", model="sketch/flow")
@@ -184,7 +229,9 @@ def test_the_client_raises_what_its_users_expect(
     [
         ({"size": "huge"}, "size"),
         ({"quality": "high"}, "quality"),
-        ({"stream": True}, "stream"),
+        ({"stream": True, "response_format": "url"}, "response_format"),
+        ({"partial_images": 2}, "partial_images"),
+        ({"stream": True, "partial_images": 4}, "partial_images"),
         ({"output_format": "webp"}, "output_format"),
         ({"n": 11}, "n"),
         ({"extra_body": {"sparkle": 1}}, "sparkle"),

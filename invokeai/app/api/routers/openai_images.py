@@ -1,16 +1,18 @@
 """OpenAI's image routes, so that any of its clients can use the studio as an image router.
 
 Pictures also go to the gallery. What the chosen model cannot do is refused; no parameter is dropped in silence, but for
-`user` and `safety_identifier`, which only OpenAI has a use for. Answers carry `provider`, `model` and `cost` too.
+`user` and `safety_identifier`, which only OpenAI has a use for. Answers carry `provider`, `model` and `cost` too. A
+stream has drafts where the provider makes them, and the finished pictures with every provider.
 """
 
 import asyncio
 import base64
 import time
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
@@ -19,10 +21,11 @@ from invokeai.app.api.api_tokens import TokenDep
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
 from invokeai.app.api.json_answer import JsonAnswer
+from invokeai.app.api.openai_events import event_stream
 from invokeai.app.api.openai_route import FaultyParameter, OpenAIRoute
 from invokeai.app.services.image_providers.edit_requests import edit_request
 from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
-from invokeai.app.services.image_providers.generation import ImageRequest
+from invokeai.app.services.image_providers.generation import ImageRequest, ProgressListener
 from invokeai.app.services.image_providers.routing import Route
 from invokeai.app.services.services import Services
 
@@ -54,7 +57,7 @@ class OpenAIImageOptions(BaseModel):
     complexity: str | None = None
     input_fidelity: str | None = None
     output_compression: int | None = None
-    partial_images: int | None = None
+    partial_images: Annotated[int, Field(ge=0, le=3)] | None = None
     stream: bool | None = False
     user: str | None = None
     safety_identifier: str | None = None
@@ -104,8 +107,8 @@ async def openai_get_model(services: ServicesDep, model: str) -> dict[str, Any]:
 @openai_images_router.post("/images/generations", operation_id="openai_generate_images")
 async def openai_generate_images(
     services: ServicesDep, user: CurrentUserDep, http: Request, body: OpenAIImageOptions
-) -> JsonAnswer:
-    """Pictures from a prompt."""
+) -> Response:
+    """Pictures from a prompt; with `stream` as events."""
     route = _route(services, body)
     usual = route.model.default_settings
     width, height = _size(body.size) or (usual.width or 1024, usual.height or 1024)
@@ -118,12 +121,11 @@ async def openai_generate_images(
         options=_options(route, body),
         fallback=tuple(body.fallback),
     )
-    done = await generate_to_gallery(services.image_generation, services.images, request, user_id=user.user_id)
-    return await _answer(services, http, done, body.response_format)
+    return await _made(services, http, body, request, user.user_id, "image_generation")
 
 
 @openai_images_router.post("/images/edits", operation_id="openai_edit_images", openapi_extra=EDIT_FORM)
-async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: Request) -> JsonAnswer:
+async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: Request) -> Response:
     """Pictures from pictures and a prompt, sent as a form: `image` (one or more), `mask`, and what generations take."""
     async with http.form(max_files=MAX_INPUTS + 1, max_fields=50) as form:
         uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
@@ -148,8 +150,28 @@ async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: 
         edit_request, route, body.prompt, pictures, hole, size=_size(body.size), num_images=body.n or 1
     )
     request = replace(request, model=body.model, options=_options(route, body), fallback=tuple(body.fallback))
-    done = await generate_to_gallery(services.image_generation, services.images, request, user_id=user.user_id)
-    return await _answer(services, http, done, body.response_format)
+    return await _made(services, http, body, request, user.user_id, "image_edit")
+
+
+async def _made(
+    services: Services, http: Request, body: OpenAIImageOptions, request: ImageRequest, user_id: str, kind: str
+) -> Response:
+    def work(listen: ProgressListener | None) -> Coroutine[Any, Any, StoredGeneration]:
+        listened = replace(request, on_progress=listen)
+        return generate_to_gallery(services.image_generation, services.images, listened, user_id=user_id)
+
+    async def completed(done: StoredGeneration) -> list[dict[str, Any]]:
+        facts, created = _facts(done), int(time.time())
+        sizes = [f"{image.width}x{image.height}" for image in done.images]
+        files = await _base64_files(services, done)
+        return [
+            {**facts, "b64_json": file, "created_at": created, "size": size}
+            for file, size in zip(files, sizes, strict=True)
+        ]
+
+    if body.stream:
+        return await event_stream(kind, body.partial_images or 0, work, completed)
+    return await _answer(services, http, await work(None), body.response_format)
 
 
 def _route(services: Services, body: OpenAIImageOptions) -> Route:
@@ -176,12 +198,16 @@ def _options(route: Route, body: OpenAIImageOptions) -> dict[str, Any]:
     Raises:
         FaultyParameter: one that the provider does not have, or that this server cannot do.
     """
-    if body.stream or body.partial_images:
-        raise FaultyParameter("This server does not stream pictures; leave stream and partial_images out.", "stream")
+    if body.partial_images and not body.stream:
+        raise FaultyParameter("partial_images are for a stream: set stream too.", "partial_images")
+    if body.stream and body.response_format == "url":
+        raise FaultyParameter("A stream carries the pictures themselves (b64_json).", "response_format")
     if body.output_format not in (None, "png"):
         raise FaultyParameter("This server answers PNG only.", "output_format")
     given = {name: getattr(body, name) for name in OPTION_NAMES if getattr(body, name) not in (None, "auto")}
     known = route.provider.info.options
+    if body.partial_images and "partial_images" in known:
+        given["partial_images"] = body.partial_images
     for name in given:
         if name not in known:
             has = ", ".join(sorted(known)) or "none"
@@ -196,18 +222,23 @@ async def _answer(
         base = str(http.base_url)
         data = [{"url": base + image.image_url} for image in done.images]
     else:
-        files = await asyncio.gather(*(services.images.get_bytes(image.image_name) for image in done.images))
-        data = [{"b64_json": base64.b64encode(file).decode()} for file in files]
+        data = [{"b64_json": file} for file in await _base64_files(services, done)]
+    size = f"{done.images[0].width}x{done.images[0].height}"
+    return JsonAnswer({"created": int(time.time()), "data": data, "size": size, **_facts(done)})
+
+
+async def _base64_files(services: Services, done: StoredGeneration) -> list[str]:
+    files = await asyncio.gather(*(services.images.get_bytes(image.image_name) for image in done.images))
+    return [base64.b64encode(file).decode() for file in files]
+
+
+def _facts(done: StoredGeneration) -> dict[str, Any]:
+    """What OpenAI would not say, but for the format. The cost is that of all pictures together."""
     cost = done.cost
-    return JsonAnswer(
-        {
-            "created": int(time.time()),
-            "data": data,
-            "output_format": "png",
-            "size": f"{done.images[0].width}x{done.images[0].height}",
-            "provider": done.result.provider_id,
-            "model": done.result.model_id,
-            "cost": {"amount": cost.amount, "currency": cost.currency, "kind": str(cost.kind)},
-            "note": done.result.note,
-        }
-    )
+    return {
+        "output_format": "png",
+        "provider": done.result.provider_id,
+        "model": done.result.model_id,
+        "cost": {"amount": cost.amount, "currency": cost.currency, "kind": str(cost.kind)},
+        "note": done.result.note,
+    }
