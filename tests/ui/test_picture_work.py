@@ -84,3 +84,20 @@ def test_the_canvas_runs_a_providers_model_only_when_told_to(page: StudioPage) -
     )
     page.page.get_by_role("button", name="Apply", exact=True).click()
     expect(page.page.get_by_text("Raster Layer is filtering")).to_have_count(0)
+
+
+def test_the_upscaling_tab_upscales_with_a_providers_model(page: StudioPage) -> None:
+    with httpx.Client(base_url=f"{page.server.base_url}/api/v1") as api:
+        name = upload(api, "a small ship", (30, 20))
+        api.put("/queue/default/clear").raise_for_status()
+    page.open()
+    page.context_menu(page.page.locator(f'[data-item-id="{name}"]'), "Send To Upscale")
+    page.tab("Upscaling")
+    expect(page.page.get_by_text("Upscaling is supported for SD1.5", exact=False)).to_have_count(0)
+    page.prompt("a ship at sea")
+    page.invoke()
+    page.wait_for_queue(completed=1, failed=0)
+    made = page.get("/v1/images/", limit=1)["items"][0]
+    assert (made["width"], made["height"]) == (120, 80)
+    metadata = page.get(f"/v1/images/i/{made['image_name']}/metadata")
+    assert (metadata["external_model_id"], metadata["positive_prompt"]) == ("lanczos", "a ship at sea")

@@ -1,6 +1,7 @@
 """The nodes that the web UI itself builds to process a picture and as a canvas filter: they do what their model is for.
 
-One call a run: a scale that the model does not have is reached by its next larger one, and resampling.
+One call a run: a scale that the model does not have is reached by its next larger one, and resampling. The UI sends
+its prompt and seed along with every model, so here, and only here, a model without words or seeds does without them.
 """
 
 import io
@@ -32,19 +33,26 @@ class SpandrelImageToImageInvocation(PictureWorkNode):
         ui_model_type=ModelType.SpandrelImageToImage,
     )
     tile_size: int = InputField(default=512, description="Not used: providers divide pictures as they see fit.")
+    prompt: str = InputField(default="", description="What the picture shows, for models that take words.")
+    seed: int | None = InputField(default=None, description="Seed, for models that take one.")
 
     async def invoke(self, context: AsyncInvocationContext) -> ImageOutput:
         """Run the model and store the picture."""
-        mode, _ = self._task(context)
         picture = await context.images.get_pil(self.image.image_name)
-        return await self._work(context, picture, self.image_to_image_model, mode=mode)
+        asked, _ = self._task(context)
+        return await self._work(context, picture, self.image_to_image_model, **asked)
 
-    def _task(self, context: AsyncInvocationContext) -> tuple[str, PictureWork]:
-        """What the model does with a picture, and what it takes."""
+    def _task(self, context: AsyncInvocationContext) -> tuple[dict[str, Any], PictureWork]:
+        """What the model is asked for, and what it takes."""
         model = context.services.image_generation.route(model_name(self.image_to_image_model)).model
         if model.work is None:
             raise InvalidInput(f"{model.name} makes pictures of words; it neither upscales nor removes backgrounds.")
-        return ("upscale" if "upscale" in model.capabilities.modes else "remove_background"), model.work
+        asked = {
+            "mode": "upscale" if "upscale" in model.capabilities.modes else "remove_background",
+            "prompt": self.prompt if model.work.words != "none" else "",
+            "seed": self.seed if model.capabilities.supports_seed else None,
+        }
+        return asked, model.work
 
 
 @invocation(
@@ -62,17 +70,18 @@ class SpandrelImageToImageAutoscaleInvocation(SpandrelImageToImageInvocation):
 
     async def invoke(self, context: AsyncInvocationContext) -> ImageOutput:
         """Run the model, bring the picture to its size and store it."""
-        mode, work = self._task(context)
+        asked, work = self._task(context)
         picture = await context.images.get_pil(self.image.image_name)
-        times, unit = self.scale if mode == "upscale" else 1, 8 if self.fit_to_multiple_of_8 else 1
+        enlarges = asked["mode"] == "upscale"
+        times, unit = self.scale if enlarges else 1, 8 if self.fit_to_multiple_of_8 else 1
         width, height = (max(unit, round(side * times / unit) * unit) for side in picture.size)
         return await self._work(
             context,
             picture,
             self.image_to_image_model,
             finish=lambda made: _resized(made, (width, height)),
-            mode=mode,
-            scale=work.scale_reaching(self.scale) if mode == "upscale" else None,
+            scale=work.scale_reaching(self.scale) if enlarges else None,
+            **asked,
         )
 
 

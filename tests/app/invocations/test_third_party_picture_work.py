@@ -1,6 +1,7 @@
 """The nodes that upscale and remove backgrounds, in workflows through the queue, with a free and a paid provider."""
 
 import io
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,12 +33,20 @@ CUT = replace(
     work=PictureWork(),
     capabilities=ExternalModelCapabilities(modes=["remove_background"]),
 )
+WORDED = replace(
+    UP,
+    model_id="worded",
+    capabilities=ExternalModelCapabilities(modes=["upscale"], supports_seed=True),
+    work=PictureWork(usual_scale=2, words="required"),
+)
 
 
 class PaidWorker(PaidImageService):
     """Answers with a palette picture, one colour of which is transparent, as some services do."""
 
-    info: ClassVar[ProviderInfo] = replace(PaidImageService.info, models=(*PaidImageService.info.models, UP, CUT))
+    info: ClassVar[ProviderInfo] = replace(
+        PaidImageService.info, models=(*PaidImageService.info.models, UP, CUT, WORDED)
+    )
 
     def _result(self, raw: bytes, model_id: str) -> ImageResult:
         result = super()._result(raw, model_id)
@@ -180,6 +189,18 @@ async def test_the_uis_own_node_does_what_its_model_is_for(
     (made,) = studio.made()
     assert made.size == size and (made.mode == "RGBA") == ("edge-colour" in str(node))
     assert len(studio.paid.sent) == ("paid" in str(node))
+
+
+async def test_the_uis_prompt_and_seed_go_where_the_model_takes_them(studio: WorkStudio) -> None:
+    sent = {"prompt": "a fox", "seed": 7}
+    await studio.run_batch(batch_of({"plain": processed(**sent), "worded": processed("paid/worded", **sent)}))
+    plain, worded = sorted(
+        studio.gallery.metadata(), key=lambda metadata: str(metadata["external_provider"]), reverse=True
+    )
+    assert plain["external_model_id"] == "lanczos" and worded["external_model_id"] == "worded"
+    (row,) = await studio.database.fetch("SELECT request FROM generation_receipts")
+    asked = json.loads(str(row["request"]))
+    assert (asked["positive_prompt"], asked["seed"]) == ("a fox", 7)
 
 
 async def test_a_scale_beyond_the_model_is_refused_instead_of_paid_twice(studio: WorkStudio) -> None:

@@ -144,6 +144,39 @@ PATCHES = (
         replacement=r"\1&&\2.type!==`spandrel_filter`\3",
     ),
     Patch(
+        name="upscale-ready",
+        purpose="the Upscaling tab needs no local models beside a provider's upscaler",
+        script=APP_SCRIPT,
+        pattern=r"(let ([\w$]+)=[\w$]+\.model;)(if\(\2&&!\[`sd-1`,`sdxl`\]\.includes\(\2\.base\)\)[\w$]+\.push"
+        r"\(\{content:[\w$]+\.t\(`upscaling\.incompatibleBaseModel`\)\}\);else if\([^;]*?([\w$]+)\.upscaleModel\|\|)",
+        replacement=r"\1if(\4.upscaleModel?.base!==`external`)\3",
+    ),
+    Patch(
+        name="upscale-warning",
+        purpose="so it does not warn that there are none",
+        script=APP_SCRIPT,
+        pattern=r"(if\(!([\w$]+)\)\{let [\w$]+;[^`]*`upscaling\.upscaleModelDesc`[^`]*?if\([\w$]+&&[\w$]+\.length===0"
+        r"\|\|[\w$]+)(\)return null;)",
+        replacement=r"\1||\2?.base===`external`\3",
+    ),
+    Patch(
+        name="upscale-graph",
+        purpose="and it has the provider's upscaler do all of it",
+        script=APP_SCRIPT,
+        pattern=r"(=[\w$]+\.upscale;)(([\w$]+)\(([\w$]+),`No model selected`\),\3\(\4\.base===`sd-1`\|\|\4\.base"
+        r"===`sdxl`,[^)]*\),\3\(([\w$]+),`No upscale model found in state`\),\3\(([\w$]+)"
+        r",`No initial image found in state`\).{0,80}?"
+        r"let ([\w$]+)=new ([\w$]+),[\w$]+=\7\.addNode\(\{id:([\w$]+)\(`positive_prompt`\).{0,400}?"
+        r"fit_to_multiple_of_8:!0,scale:([\w$]+)\}\).{0,900}?board:([\w$]+)\(([\w$]+)\))",
+        replacement=r"\1if(\5?.base===`external`){\3(\6,`No initial image found in state`);let $g=new \8,"
+        r"$p=$g.addNode({id:\9(`positive_prompt`),type:`string`}),$n=$g.addNode({id:\9(`negative_prompt`),type:`string`}),"
+        r"$s=$g.addNode({id:\9(`seed`),type:`integer`}),$u=$g.addNode({type:`spandrel_image_to_image_autoscale`,"
+        r"id:\9(`spandrel_autoscale`),image:\6,image_to_image_model:\5,scale:\g<10>,board:\g<11>(\g<12>),"
+        r"is_intermediate:!1});return $g.addEdge($p,`value`,$u,`prompt`),$g.addEdge($s,`value`,$u,`seed`),"
+        r"$g.addEdgeToMetadata($p,`value`,`positive_prompt`),$g.addEdgeToMetadata($s,`value`,`seed`),"
+        r"$g.setMetadataReceivingNode($u),{g:$g,seed:$s,positivePrompt:$p,negativePrompt:$n}}\2",
+    ),
+    Patch(
         name="keep-model",
         purpose="a selected external model survives a fetch of the model list",
         script=INDEX_SCRIPT,

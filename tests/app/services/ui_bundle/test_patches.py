@@ -68,6 +68,26 @@ SNIPPETS = {
         "`controlLayers.filter.process`),t[30]=j);let M=a||!p||s&&o,N;t[31]===r",
         "let M=a||!p||s&&o&&i.type!==`spandrel_filter`,N;t[31]===r",
     ),
+    "upscale-ready": (
+        "let o=r.model;if(o&&![`sd-1`,`sdxl`].includes(o.base))a.push({content:B.t("
+        "`upscaling.incompatibleBaseModel`)});else if(o||a.push({content:B.t(`none`)}),"
+        "n.upscaleModel||a.push(1),o){loop()}return a",
+        "let o=r.model;if(n.upscaleModel?.base!==`external`)if(o&&![`sd-1`,`sdxl`].includes(o.base))a.push(",
+    ),
+    "upscale-warning": (
+        "if(!r){let n;n=t(`upscaling.upscaleModelDesc`),a.push(n)}let y=v;if(_&&y.length===0||c)return null;let x",
+        "if(_&&y.length===0||c||r?.base===`external`)return null;let x",
+    ),
+    "upscale-graph": (
+        "let{upscaleModel:s,scale:f}=e.upscale;M(t,`No model selected`),M(t.base===`sd-1`||t.base===`sdxl`,`x`),"
+        "M(s,`No upscale model found in state`),M(c,`No initial image found in state`),M(d,`Tile`);let h=new C,"
+        "g=h.addNode({id:K(`positive_prompt`),type:`string`}),v=h.addNode({id:K(`up`),fit_to_multiple_of_8:!0,scale:f}),"
+        "l=h.addNode({board:y(e)});",
+        "=e.upscale;if(s?.base===`external`){M(c,`No initial image found in state`);let $g=new C,$p=$g.addNode({id:"
+        "K(`positive_prompt`),type:`string`}),$n=$g.addNode({id:K(`negative_prompt`),type:`string`}),$s=$g.addNode({id:"
+        "K(`seed`),type:`integer`}),$u=$g.addNode({type:`spandrel_image_to_image_autoscale`,id:K(`spandrel_autoscale`),"
+        "image:c,image_to_image_model:s,scale:f,board:y(e),is_intermediate:!1});return",
+    ),
     "keep-model": (
         "let i=t.params.model,a=e.filter($M).sort(x=>x.base===`sdxl`?-1:1),o=a[0]",
         "e.filter($m=>$M($m)||$m.type===`external_image_generator`).sort(x=>x.base===`sdxl`?-1:1)",
