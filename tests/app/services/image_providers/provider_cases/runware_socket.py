@@ -7,7 +7,7 @@ from invokeai.app.services.image_providers.providers.runware import RunwareImage
 from tests.app.services.image_providers.provider_cases import ProviderCase
 from tests.simulators.runware_socket import RunwareSocketSimulator
 
-MODELS = ("runware:101@1", "runware:504@1")
+MODELS = ("rundiffusion:130@100", "runware:101@1", "runware:504@1")
 
 
 @dataclass(frozen=True, kw_only=True)
