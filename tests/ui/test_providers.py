@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -57,7 +58,8 @@ def ui_studio(tmp_path_factory: pytest.TempPathFactory, services: dict[str, Simu
 
 
 @pytest.fixture(autouse=True)
-def clean(services: dict[str, Simulator]) -> None:
+def clean(services: dict[str, Simulator], ui_studio: StudioProcess) -> None:
+    httpx.put(f"{ui_studio.base_url}/api/v1/queue/default/clear").raise_for_status()
     for simulator in services.values():
         simulator.ledger.clear()
         simulator.faults.clear()
@@ -184,7 +186,6 @@ def test_the_canvas_sends_each_model_what_it_takes_and_refuses_the_rest(
     assert "inputs" not in billed[0].request
     canvas.accept(layers=1)
     page.until(lambda: "image:" in (page.get("/v1/client_state/default/get_by_key", key="canvas") or ""))
-    page.page.reload()
     page.open()
     expect(page.page.get_by_text("Raster Layers (1)")).to_be_visible()
 
