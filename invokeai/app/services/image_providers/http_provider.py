@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
 from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAnswer, HttpCall, NotSent
+from invokeai.app.services.image_providers.http_failures import HttpFailures
 from invokeai.app.services.image_providers.picture_addresses import (
     MAX_PICTURE_BYTES,
     UnsafePicture,
@@ -27,15 +28,11 @@ from invokeai.app.services.image_providers.picture_addresses import (
     same_origin,
 )
 from invokeai.app.services.image_providers.picture_places import IN_MEMORY_BYTES, WaitingBytes, take_place
-from invokeai.app.services.image_providers.provider import CredentialsSource, ImageProvider, ProviderCredentials
+from invokeai.app.services.image_providers.provider import CredentialsSource, ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
-    OutcomeUnknown,
-    PaidPictureLate,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderError,
-    ProviderQuotaExhausted,
-    ProviderRateLimited,
     ProviderUnavailable,
 )
 from invokeai.app.services.image_providers.trusted_roots import trusted_roots
@@ -61,7 +58,7 @@ CONNECT_SECONDS = 10.0
 FETCH_TRIES = 4
 
 
-class HttpImageProvider(ImageProvider):
+class HttpImageProvider(HttpFailures):
     """A provider behind HTTP whose one POST answers with the pictures. `transport` replaces the network in tests.
 
     A subclass says what is sent (`call_for`), reads an answer (`result_of`) and what is wrong with one (`failure_of`).
@@ -189,11 +186,6 @@ class HttpImageProvider(ImageProvider):
         if self.info.needs_key and not self._credentials().api_key:
             raise ProviderAuthError(self.get_setup_instructions(), provider_id=self.info.provider_id)
 
-    def without_key(self, text: str) -> str:
-        """`text` with the key blotted out: providers like to quote it."""
-        key = self._credentials().api_key
-        return text.replace(key, "[key]") if key else text
-
     async def send(self, call: HttpCall, read_seconds: float = 120.0, read: AnswerReader | None = None) -> HttpAnswer:
         """Send one request with the key to the provider's own hosts, once.
 
@@ -302,38 +294,6 @@ class HttpImageProvider(ImageProvider):
         except UnsafePicture as error:
             raise self.unknown(f"its picture was not taken over: {error}") from None
         return data
-
-    # --- errors ----------------------------------------------------------------------------------------------------
-
-    def unknown(self, why: str) -> OutcomeUnknown:
-        """The request left, and what became of it cannot be told."""
-        message = f"The request left for {self.info.display_name}, but {why}; it may have been billed."
-        return OutcomeUnknown(message, provider_id=self.info.provider_id)
-
-    def late(self, why: str) -> PaidPictureLate:
-        """The picture is there or still made, and the provider can be asked for it later."""
-        message = f"{self.info.display_name} was paid, but {why}; it is asked again, and the picture comes by itself."
-        return PaidPictureLate(message, provider_id=self.info.provider_id)
-
-    def failure(
-        self, answer: HttpAnswer, said: str, code: str | None = None, request_id: str | None = None
-    ) -> ProviderError:
-        """The typed error by status, in the provider's words: for what has no better rule.
-
-        400 to 422: bad request; 401, 403: key; 402: money; 429: wait; the rest may have done work.
-        """
-        name = self.info.display_name
-        words: dict[str, Any] = {"provider_code": code, "request_id": request_id, "provider_id": self.info.provider_id}
-        message = f"{name}: {self.without_key(said)[:500] or f'status {answer.status}'}"
-        if answer.status == 402:
-            return ProviderQuotaExhausted(message, **words)
-        if answer.status in (401, 403):
-            return ProviderAuthError(f"{message} Check the key of {name}.", **words)
-        if answer.status == 429:
-            return ProviderRateLimited(message, retry_after=answer.retry_after, **words)
-        if 400 <= answer.status < 500 and answer.status != 408:
-            return ProviderBadRequest(message, **words)
-        return OutcomeUnknown(f"{message} It may have been billed.", **words)
 
     # --- connections -----------------------------------------------------------------------------------------------
 
