@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 8192 * 8192
+HOLDS_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
+"""IPv6 addresses whose last 32 bits are the IPv4 address that is reached."""
+NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "2002::/16", "2001::/32", "64:ff9b:1::/48", "fec0::/10")))
+"""What `is_global` passes though it is private, or may lead into a private network."""
 
 
 class UnsafePicture(Exception):
@@ -127,6 +131,16 @@ async def public_address(host: str, port: int) -> str:
     except OSError:
         raise httpcore.ConnectError("the host is not known") from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or any(not ipaddress.ip_address(address).is_global for address in addresses):
+    if not addresses or not all(map(is_public, addresses)):
         raise UnsafePicture(f"{host} leads into a private network")
     return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether a number leads into the public network and to one host, also where it is wrapped up in another."""
+    number = ipaddress.ip_address(address)
+    if isinstance(number, ipaddress.IPv6Address) and any(number in network for network in HOLDS_IPV4):
+        number = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+    if number.is_multicast or any(number in network for network in NOT_PUBLIC if network.version == number.version):
+        return False
+    return number.is_global
