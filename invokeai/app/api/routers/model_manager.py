@@ -6,7 +6,7 @@ A server without local models answers every question truthfully and refuses in w
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Path, Query, Response, UploadFile
+from fastapi import APIRouter, Body, Path, Query, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from invokeai.app.api.auth import AdminDep
@@ -168,6 +168,7 @@ HFTokenStatus = Literal["valid", "invalid", "unknown"]
 
 @model_manager_router.get("/", operation_id="list_model_records")
 async def list_model_records(
+    request: Request,
     services: ServicesDep,
     base_models: Annotated[list[BaseModelType] | None, Query()] = None,
     model_type: ModelType | None = None,
@@ -176,7 +177,7 @@ async def list_model_records(
     order_by: ModelOrder = ModelOrder.Name,
     direction: Direction = Direction.Ascending,
 ) -> ModelsList:
-    """Records that fit every filter."""
+    """Records that fit every filter. Without an order, the model that is used when none is named comes first."""
     models = [
         model
         for model in services.model_manager.get_models()
@@ -185,7 +186,11 @@ async def list_model_records(
         and model_name in (None, model.name)
         and model_format in (None, model.format)
     ]
-    return ModelsList(models=[*_ordered(models, order_by, direction)])
+    models = _ordered(models, order_by, direction)
+    if "order_by" not in request.query_params:  # as the UI asks, which takes the first where none is chosen
+        usual = services.model_manager.external.default_key()
+        models.sort(key=lambda model: model.key != usual)
+    return ModelsList(models=[*models])
 
 
 def _ordered(

@@ -8,6 +8,7 @@ word and cannot be changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from invokeai.app.services.image_providers.generation import ImageRequest, cost_
 from invokeai.app.services.image_providers.image_model import ImageModel, model_hash, model_key, model_source
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ImageProvider
+from invokeai.app.services.image_providers.provider_errors import ProviderError
 from invokeai.app.services.library_files.library_files import LibraryFileStore
 from invokeai.app.services.model_manager.model_records import ExternalApiModelConfig, ModelRecordChanges
 from invokeai.app.services.shared.database.base import Database
@@ -86,6 +88,13 @@ class ExternalModels:
             if model_key(provider.info.provider_id, model.model_id) == key:
                 return self._config(provider, model)
         raise NotFound(f"There is no model {key!r}.")
+
+    def default_key(self) -> str | None:
+        """The key of the model that is used when none is named; None where that one cannot be used now."""
+        with suppress(ProviderError, NotFound):
+            route = self._generation.route()
+            return model_key(route.provider.info.provider_id, route.model.model_id)
+        return None
 
     async def install(self, source: str, changes: ModelRecordChanges) -> ExternalApiModelConfig:
         """Add the provider's model at `source` (`external://provider/model`). One round trip.

@@ -285,6 +285,15 @@ async def test_sketch_counts_as_configured_and_takes_no_key(api: LibraryApi) -> 
     assert await api.refusal("POST", f"{PROVIDERS}/config/sketch", 400, json={"api_key": "k"}) == "Sketch needs no key."
 
 
+async def test_the_usual_model_comes_first_where_no_order_is_asked_for(api: LibraryApi) -> None:
+    await give_key(api)
+    assert (await keys(api))[0] == "paid-pro"
+    api.services.image_generation._default_model = "sketch/mono"
+    assert (await keys(api))[0] == "sketch-mono" and (await keys(api, "?order_by=name"))[0] == "paid-pro"
+    api.services.image_generation._default_model = "nobody/nothing"
+    assert (await keys(api))[0] == "paid-pro"
+
+
 async def test_a_first_key_tells_the_browsers_that_models_have_come(api: LibraryApi) -> None:
     await give_key(api)
     assert [event.event_name for event in api.published] == ["model_install_started", "model_install_complete"]
