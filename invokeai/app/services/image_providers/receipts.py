@@ -47,9 +47,14 @@ LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_re
     WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
   ORDER BY r.created_at LIMIT ?"""
 """Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
-CLAIM = """UPDATE generation_receipts SET state = 'sent', sent_by = ?, provider_ref = COALESCE(?, provider_ref),
-  error = NULL, updated_at = ? WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))"""
-"""Of several servers that prepared the same call (one had lost its lease), the first one sends it. Safe to repeat."""
+CLAIM = """UPDATE generation_receipts AS r SET state = 'sent', sent_by = ?, provider_ref = COALESCE(?, provider_ref),
+  error = NULL, updated_at = ? WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))
+  AND NOT EXISTS (SELECT 1 FROM generation_receipts o WHERE o.session_id = r.session_id
+    AND o.call_index = r.call_index AND o.receipt_id <> r.receipt_id AND o.state NOT IN ('prepared', 'failed')
+    AND substr(o.node_id || '>', 1, instr(o.node_id || '>', '>'))
+      = substr(r.node_id || '>', 1, instr(r.node_id || '>', '>')))"""
+"""Of several servers that hold the same call (one had lost its lease), the first one sends it, with whichever of the
+models that it may use (`node>model`). Safe to repeat."""
 UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
   raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
   cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END

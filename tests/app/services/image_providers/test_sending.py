@@ -26,6 +26,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderRateLimited,
     ProviderRefused,
     ProviderUnavailable,
+    SentElsewhere,
 )
 from invokeai.app.services.image_providers.receipts import CallKey, Receipt, ReceiptStore
 from invokeai.app.services.shared.database.base import Database
@@ -253,6 +254,24 @@ async def test_a_fallback_that_had_left_is_followed_up_not_paid_again(any_databa
     result = await manager.generate(ALLOWED, KEY)
     assert (first.sent, second.sent, second.asked) == ([], [], ["job-7"])
     assert result.asked == "paid/pro"
+
+
+async def test_of_two_servers_one_sends_whichever_of_the_allowed_models_it_is(
+    any_database: Database, tmp_path: Path
+) -> None:
+    manager, first, second = two_paid(any_database, tmp_path)
+    first.before_sending = ProviderUnavailable("away")
+    second.gate = asyncio.Event()
+    making = asyncio.create_task(manager.generate(ALLOWED, KEY))
+    others, theirs, _ = two_paid(any_database, tmp_path)
+    late = await others._receipts.open(KEY, "paid", "pro", ALLOWED)  # before the first server sends
+    while not second.sent:
+        await asyncio.sleep(0)
+    with pytest.raises(SentElsewhere):
+        await others.lines["paid"].call(PaidImageService.info.models[0], ALLOWED, late)
+    second.gate.set()
+    await making
+    assert (first.sent, theirs.sent, len(second.sent)) == ([], [], 1)
 
 
 async def test_a_provider_without_a_key_may_be_replaced_too(any_database: Database, tmp_path: Path) -> None:
