@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredGeneration:
-    """The stored pictures (ImageDTOs), what the last call answered, what all calls cost, and the seconds it all took."""
+    """The stored pictures (ImageDTOs), what the last call answered, what all of them cost, and the seconds it took."""
 
     images: list[Any]
     result: ImageResult

@@ -178,13 +178,17 @@ class HttpImageProvider(HttpFailures):
         return url
 
     def check_key(self) -> None:
-        """Return when there is a key, or none is needed.
+        """Return when there is a key that can be sent, or none is needed.
 
         Raises:
-            ProviderAuthError: no key is set.
+            ProviderAuthError: no key is set, or it is nothing that a header takes.
         """
-        if self.info.needs_key and not self._credentials().api_key:
+        key = self._credentials().api_key or ""
+        if self.info.needs_key and not key:
             raise ProviderAuthError(self.get_setup_instructions(), provider_id=self.info.provider_id)
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            message = f"The key of {self.info.display_name} has characters in it that no key has; copy it once more."
+            raise ProviderAuthError(message, provider_id=self.info.provider_id)
 
     async def send(self, call: HttpCall, read_seconds: float = 120.0, read: AnswerReader | None = None) -> HttpAnswer:
         """Send one request with the key to the provider's own hosts, once.

@@ -192,7 +192,8 @@ class ProviderLine:
         except Exception as error:  # a provider's bug: the receipt still has to say whether the request had left
             sent = receipt.state is not ReceiptState.PREPARED
             with suppress(OSError):
-                await receipt.ended(ReceiptState.UNKNOWN if sent else ReceiptState.FAILED, repr(error))
+                said = f"{type(error).__name__}: {error}"  # its repr may hold what was sent, key and all
+                await receipt.ended(ReceiptState.UNKNOWN if sent else ReceiptState.FAILED, said)
             raise
 
     async def _wait_for_a_key(self) -> None:

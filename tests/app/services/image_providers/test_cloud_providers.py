@@ -261,6 +261,15 @@ async def test_something_else_than_a_picture_is_not_taken_over(bench: CloudBench
         await bench.generate()
 
 
+@pytest.mark.parametrize("more", ["\u201d", "\n", " x"])
+async def test_a_key_that_no_header_takes_is_said_and_not_repeated(bench: CloudBench, more: str) -> None:
+    bench.key += more
+    with pytest.raises(ProviderAuthError, match="copy it once more") as error:
+        await bench.generate()
+    assert bench.simulator.key not in f"{error.value} {dict(await bench.receipt_row())}"
+    assert bench.simulator.paid_requests == 0 and (await bench.receipt_row())["state"] == "failed"
+
+
 async def test_a_base_url_without_tls_gets_no_key(bench: CloudBench) -> None:
     bench.base_url = "http://pictures.example.org"
     with pytest.raises(ProviderError, match="https"):
