@@ -95,7 +95,7 @@ def test_sixty_four_generations_at_once_fit_into_256_mebibytes(
 ) -> None:
     install_plugin(tmp_path)
     port, count = free_port(), 64
-    with slow_provider.running(2.0, side=512) as address:
+    with slow_provider.running(2.0, side=1024) as address:
         options = [*LITE, "--network", "host", "-v", f"{tmp_path}/providers:/data/providers:ro"]
         for name, value in (("INVOKEAI_PORT", port), ("INVOKEAI_HOST", "127.0.0.1"), ("BENCH_PROVIDER_URL", address)):
             options += ["-e", f"{name}={value}"]
@@ -109,7 +109,7 @@ def test_sixty_four_generations_at_once_fit_into_256_mebibytes(
     resident = int(re.findall(r"VmHWM:\s+(\d+) kB", memory)[0]) / 1024
     record_property(
         "figure",
-        f"{count} generations of 2 s (512²) at once in 256 MiB: {seconds[0]:.1f} s, again {seconds[1]:.1f} s; "
+        f"{count} generations of 2 s (1024²) at once in 256 MiB: {seconds[0]:.1f} s, again {seconds[1]:.1f} s; "
         f"most resident {resident:.0f} MiB, with page cache {peak / MEBIBYTE:.0f} MiB",
     )
     assert status["total"] == 2 * count

@@ -97,7 +97,7 @@ def test_the_way_in_and_the_cost_stay_bounded() -> None:
     settings = configuration()
     assert settings["workers_dev"] is False and settings["preview_urls"] is False
     container = settings["containers"][0]
-    assert container["instance_type"] == "lite" and container["max_instances"] <= 2
+    assert container["instance_type"] == "basic" and container["max_instances"] <= 2
     assert int(settings["vars"]["INSTANCES"]) < container["max_instances"], "a rollout needs room for a successor"
     assert container["rollout_step_percentage"] == 100, "one server at a time owns the studio's events"
     longest_wait = container["rollout_active_grace_period"]
