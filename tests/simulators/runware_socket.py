@@ -115,7 +115,7 @@ class RunwareSocketSimulator(RunwareSimulator):
             return
         if fault and fault.kind == "garbage":
             return await wire.send_str('{"data": [{"b64')
-        for _ in range(self.repeats):
+        for _ in range(2 if fault and fault.kind == "twice" else self.repeats):
             await wire.send_json(body)
 
     def _said(self, asked: dict[str, Any], fault: Fault | None) -> Any:
