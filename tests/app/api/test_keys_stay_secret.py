@@ -17,7 +17,9 @@ from tests.studio_process import StudioProcess
 TYPED = "sk-typed-canary-4f9b21"
 CONFIGURED = "sk-configured-canary-77c0de"
 OLD = "sk-old-canary-000111"
-SECRETS = (TYPED, CONFIGURED, OLD)
+BROKEN = "sk-broken-canary-55aa\u201d"
+"""Copied with a quotation mark that no header takes."""
+SECRETS = (TYPED, CONFIGURED, OLD, BROKEN[:-1])
 MODEL = "openai/gpt-image-2.6-flare"
 READ = (
     "/openapi.json",
@@ -30,6 +32,8 @@ READ = (
     "/api/v1/queue/default/list_all",
     "/api/health/images",
     "/api/images/models",
+    "/v1/models",
+    "/api/v1/queue/default/i/1",
     "/api/image-models",
     "/api/v1/app/spend?by=model",
     "/api/v1/images/?limit=50",
@@ -61,6 +65,8 @@ async def test_no_key_is_in_logs_errors_events_metadata_records_or_documents(
             ask = Asker(client, studio.base_url, said)
             await ask("POST", "/api/v1/app/external_providers/config/openai", json={"api_key": OLD})
             await trouble(ask, simulator)  # a wrong key, which the provider quotes in its answer
+            await ask("POST", "/api/v1/app/external_providers/config/openai", json={"api_key": BROKEN})
+            await trouble(ask, simulator)
             simulator.key = TYPED
             await ask("POST", "/api/v1/app/external_providers/config/openai", json={"api_key": TYPED})
             await trouble(ask, simulator)
@@ -112,6 +118,7 @@ async def trouble(ask: Asker, simulator: OpenAISimulator) -> None:
         simulator.faults[:] = [fault] if fault else []
         await ask("POST", "/api/images/generate", json={"prompt": "a fox", "model": MODEL})
         await ask("POST", "/v1/images/generations", json=body)
+        await ask("POST", "/v1/images/generations", json={**body, "stream": True, "partial_images": 1})
     model = {"key": "openai-gpt-image-2.6-flare", "hash": "external:openai:gpt-image-2.6-flare", "name": "GPT"}
     model |= {"base": "external", "type": "external_image_generator"}
     node = {"id": "n", "type": "openai_image_generation", "model": model, "prompt": "a fox"}

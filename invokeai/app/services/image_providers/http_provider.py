@@ -183,23 +183,27 @@ class HttpImageProvider(HttpFailures):
         Raises:
             ProviderAuthError: no key is set, or it is nothing that a header takes.
         """
-        key = self._credentials().api_key or ""
-        if self.info.needs_key and not key:
+        if self.info.needs_key and not self._credentials().api_key:
             raise ProviderAuthError(self.get_setup_instructions(), provider_id=self.info.provider_id)
-        if not (key.isascii() and key.isprintable()) or " " in key:
+        self._key_for_header()
+
+    def _key_for_header(self) -> str | None:
+        key = self._credentials().api_key
+        if key and (" " in key or not (key.isascii() and key.isprintable())):
             message = f"The key of {self.info.display_name} has characters in it that no key has; copy it once more."
             raise ProviderAuthError(message, provider_id=self.info.provider_id)
+        return key
 
     async def send(self, call: HttpCall, read_seconds: float = 120.0, read: AnswerReader | None = None) -> HttpAnswer:
         """Send one request with the key to the provider's own hosts, once.
 
         Raises:
             NotSent, AnswerLost: no whole answer came.
-            ProviderBadRequest: an address that is not the provider's.
+            ProviderBadRequest: an address that is not the provider's. ProviderAuthError: as `check_key`.
         """
         import httpx
 
-        url, key = self._own_address(call.path), self._credentials().api_key
+        url, key = self._own_address(call.path), self._key_for_header()
         headers = {**(self.key_headers(key) if key else {}), **call.headers}
         body: dict[str, Any] = {"json": call.json} if call.json is not None else {}
         if call.form is not None:
