@@ -20,9 +20,12 @@ from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.events.events import Event, EventService
 from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
+from invokeai.app.services.image_providers.http_provider import HttpImageProvider
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.key_ring import key_in_use
 from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.paid_work import wait_for_paid_work
+from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
@@ -41,8 +44,13 @@ from tests.simulators.simulator import Simulator
 T = TypeVar("T")
 QUEUE = "default"
 NODE = "picture"
-SECONDS = 20.0
+SECONDS = 60.0
 """A history that takes longer has hung."""
+CONFIG = AppConfig()
+"""Read once: reading it costs more than a history."""
+EXPIRE = "UPDATE session_queue SET lease_expires_at = '2000-01-01 00:00:00.000' WHERE status = 'in_progress'"
+ENDED = "SELECT 1 FROM session_queue WHERE status NOT IN ('pending', 'in_progress')"
+WRONG_KEY = "sk-of-another-account"
 
 
 class Died(BaseException):
@@ -115,6 +123,10 @@ class Library:
     database: SqliteDatabase
     case: ProviderCase
     simulator: Simulator
+    spare: tuple[ProviderCase, Simulator] | None = None
+    """Another provider, that the node allows instead."""
+    two_keys: bool = False
+    """There is a first key that the provider does not accept."""
 
     async def rows(self, sql: str) -> list[Row]:
         return await self.database.fetch(sql)
@@ -138,20 +150,18 @@ class MortalStudio:
     def __init__(self, library: Library, ends_at: int | None) -> None:
         load_core_invocations()
         self.life, self.library = Life(ends_at), library
-        root, simulator = library.root, library.simulator
-        config = AppConfig(root=root)
+        root = library.root
+        config = CONFIG.model_copy(update={"root": root})
         database = MortalDatabase(library.database, self.life)
         objects, files = DiskObjects(root), DiskImageFileStorage(root / "images")
         objects.put = self._mortal("object put", objects.put)  # type: ignore[method-assign]
         files.save = self._mortal("file save", files.save)  # type: ignore[method-assign]
-        self.provider = library.case.provider(lambda: library.case.credentials(simulator.key, simulator.base_url))
-        for name in ("pause_seconds", "first_poll_seconds", "longest_poll_seconds"):
-            if hasattr(self.provider, name):
-                setattr(self.provider, name, 0.005)
-        self.provider.send = self._mortal("send", self.provider.send)  # type: ignore[method-assign]
-        self.provider._fetch = self._mortal("fetch", self.provider._fetch)  # type: ignore[method-assign]
+        self.providers = [self._provider(library.case, library.simulator)]
+        if library.spare:
+            self.providers.append(self._provider(*library.spare))
         receipts = ReceiptStore(database, objects)
-        self.manager = ImageServiceManager([self.provider], receipts)
+        keys = (WRONG_KEY, library.simulator.key) if library.two_keys else ()
+        self.manager = ImageServiceManager(self.providers, receipts, keys_of=lambda _: keys)
         self.images = ImageService(files, ImageRecordStore(database), config.max_image_pixels)
         self.images.patience_seconds = 0.0
         self.recovery = PaidRecovery(self.manager, receipts, self.images, alone=True)
@@ -167,6 +177,18 @@ class MortalStudio:
         self.processor = SessionProcessor(services, self.queue, events)
         self.ended = asyncio.Event()
         events.subscribe(self._hear)
+
+    def _provider(self, case: ProviderCase, simulator: Simulator) -> HttpImageProvider:
+        def credentials() -> ProviderCredentials:
+            return case.credentials(key_in_use(case.name) or simulator.key, simulator.base_url)
+
+        provider = case.provider(credentials)
+        for name in ("pause_seconds", "first_poll_seconds", "longest_poll_seconds"):
+            if hasattr(provider, name):
+                setattr(provider, name, 0.005)
+        provider.send = self._mortal("send", provider.send)  # type: ignore[method-assign]
+        provider._fetch = self._mortal("fetch", provider._fetch)  # type: ignore[method-assign]
+        return provider
 
     def _mortal(self, what: str, method: Any) -> Any:
         async def call(*args: Any, **options: Any) -> Any:
@@ -198,7 +220,29 @@ class MortalStudio:
         assert not hung, f"hung after {self.life.trail[-5:]}"
         return lived
 
+    async def live_beside(self, other: MortalStudio, batch: dict[str, Any], stolen_at: int) -> None:
+        """Live, lose the lease at a place as a server does that was away, and go on while `other` takes the item."""
+        asyncio.get_running_loop().set_exception_handler(_ignore_death)
+        first = asyncio.create_task(self._work(batch, False))
+        while self.life.place < stolen_at and not first.done():
+            await asyncio.sleep(0)
+        await self.library.database.execute(EXPIRE)
+        try:
+            async with asyncio.timeout(SECONDS):
+                await other.processor.start()
+                while not await self.library.rows(ENDED) or self.processor._sessions or other.processor._sessions:
+                    await asyncio.sleep(0.002)
+                await wait_for_paid_work(SECONDS)
+        finally:
+            await self._bury(first)
+            await other._bury()
+
     async def _live(self, batch: dict[str, Any] | None, cancel: bool) -> None:
+        await self._work(batch, cancel)
+        await wait_for_paid_work(SECONDS)
+        await self.recovery.recover(timestamp_after(0))
+
+    async def _work(self, batch: dict[str, Any] | None, cancel: bool) -> None:
         await self.processor.start()
         if batch is not None:
             await self.queue.enqueue(QUEUE, Batch.model_validate(batch), False)
@@ -209,8 +253,6 @@ class MortalStudio:
             await self.queue.cancel(QUEUE, int(str(rows[0]["item_id"])))
         if rows:
             await self.ended.wait()
-        await wait_for_paid_work(SECONDS)
-        await self.recovery.recover(timestamp_after(0))
 
     def provider_was_asked(self) -> bool:
         """Whether a request has left in this life."""
@@ -225,7 +267,8 @@ class MortalStudio:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, *tasks, return_exceptions=True)
-        await self.provider.aclose()
+        for provider in self.providers:
+            await provider.aclose()
         self.images.close()
 
 
@@ -235,7 +278,7 @@ def _ignore_death(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
         loop.default_exception_handler(context)
 
 
-async def new_library(root: Path, template: Path, case: ProviderCase, simulator: Simulator) -> Library:
+def new_library(root: Path, template: Path, case: ProviderCase, simulator: Simulator) -> Library:
     """An empty library, its database copied from a migrated one."""
     root.mkdir(parents=True)
     shutil.copy(template, root / "studio.db")
