@@ -159,39 +159,47 @@ async def test_an_error_that_names_no_task_is_for_the_only_one(
 async def test_a_question_without_an_answer_is_asked_again(
     bench: CloudBench, runware: RunwareSocketSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runware_socket, "QUESTION_SECONDS", 0.1)
-    runware.silent_questions = 2
+    monkeypatch.setattr(runware_socket, "QUESTION_SECONDS", 0.4)
+    runware.silent_questions = 1
     assert len((await bench.generate()).images) == 1 and len(runware.ledger) == 1
 
 
-async def test_silence_is_broken_by_a_ping_and_a_dead_connection_is_left(
-    bench: CloudBench, runware: RunwareSocketSimulator
-) -> None:
-    use_socket(bench, RunwareSocket(ping_seconds=0.05))
-    runware.faults = [Fault("slow", seconds=0.2)]
+async def test_silence_is_broken_by_a_ping(bench: CloudBench, runware: RunwareSocketSimulator) -> None:
+    use_socket(bench, RunwareSocket(ping_seconds=0.2))
+    runware.faults = [Fault("slow", seconds=0.5)]
     await bench.generate()
-    assert runware.pings >= 2 and runware.connections == 1
+    assert runware.pings >= 1 and len(runware.ledger) == 1
+
+
+async def test_a_connection_that_answers_no_ping_is_left(
+    bench: CloudBench, runware: RunwareSocketSimulator, socket: RunwareSocket
+) -> None:
     runware.answers_pings = False
-    runware.faults = [Fault("slow", seconds=0.3)]
-    result = await bench.generate(key=CallKey("session", "another node"))
-    await until(lambda: not runware._frames)
-    assert len(result.images) == 1 and runware.connections >= 2 and len(runware.ledger) == 2
+    runware.free_faults = [Fault("slow", seconds=10)]
+    impatient = RunwareSocket(ping_seconds=0.02)
+    with pytest.raises(AnswerLost):
+        await impatient.exchange(address(runware), runware.key, QUESTION, 10)
+    await until(lambda: runware.pings == 1)
+    await socket.exchange(address(runware), runware.key, QUESTION, 10)
+    await impatient.aclose()
 
 
 async def test_a_connection_that_nobody_needs_is_let_go(bench: CloudBench, runware: RunwareSocketSimulator) -> None:
-    use_socket(bench, RunwareSocket(ping_seconds=0.05))
+    use_socket(bench, RunwareSocket(ping_seconds=0.2))
     await bench.generate()
     await until(lambda: not runware._open_ones)
+    before = runware.connections
     await bench.generate(key=CallKey("session", "another node"))
-    assert runware.connections == 2
+    assert runware.connections > before
 
 
 async def test_the_service_may_close_what_is_idle(bench: CloudBench, runware: RunwareSocketSimulator) -> None:
-    runware.idle_seconds = 0.1
+    runware.idle_seconds = 0.3
     await bench.generate()
     await until(lambda: not runware._open_ones)
+    before = runware.connections
     await bench.generate(key=CallKey("session", "another node"))
-    assert runware.connections == 2 and len(runware.ledger) == runware.paid_requests == 2
+    assert runware.connections > before and len(runware.ledger) == 2
 
 
 async def test_each_key_has_a_connection(runware: RunwareSocketSimulator, socket: RunwareSocket) -> None:
