@@ -82,13 +82,13 @@ class RunwareSocket:
         from websockets.asyncio.client import connect
         from websockets.exceptions import WebSocketException
 
-        secure = {"ssl": trusted_roots()} if url.startswith("wss:") else {}
+        roots = trusted_roots() if url.startswith("wss:") else None
         connection = None
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 connection = await connect(
                     url, logger=frames, compression=None, ping_interval=None, max_size=MAX_FRAME_BYTES, close_timeout=1,
-                    proxy=None, **secure,
+                    proxy=None, ssl=roots,
                 )  # fmt: skip
                 await connection.send(json.dumps([{"taskType": "authentication", "apiKey": key}]))
                 said = _values(await connection.recv())
@@ -120,7 +120,8 @@ class _Line:
         """
         from websockets.exceptions import ConnectionClosed
 
-        task_id, answer = str(task["taskUUID"]), asyncio.get_running_loop().create_future()
+        task_id = str(task["taskUUID"])
+        answer: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(task_id, [])
         waiting.append(answer)
         try:
