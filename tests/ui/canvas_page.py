@@ -33,9 +33,9 @@ class CanvasPage:
 
     def _wait_until_staged(self) -> None:
         """On a busy machine the bundle at times asks for what has changed only when something else happens."""
-        for _ in range(6):
+        for _ in range(12):
             try:
-                return expect(self.accept_button).to_be_enabled(timeout=8_000)
+                return expect(self.accept_button).to_be_enabled(timeout=3_000)
             except AssertionError:
                 graph = {"id": "g", "nodes": {"n": {"id": "n", "type": "string", "value": "x"}}, "edges": []}
                 body = {"prepend": False, "batch": {"graph": graph, "runs": 1}}
