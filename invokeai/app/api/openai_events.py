@@ -12,6 +12,7 @@ import base64
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import StreamingResponse
@@ -56,14 +57,10 @@ async def event_stream(
             shown.put_nowait(image)
 
     making: asyncio.Task[StoredGeneration] = asyncio.create_task(see_through(work(listen)))
-    try:
+    begun: Image | None = None
+    with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_SECONDS):
             begun = await _next(making, shown)
-    except TimeoutError:
-        begun = None
-    except BaseException:
-        making.cancel()
-        raise
 
     async def lines() -> AsyncIterator[bytes]:
         number = 0
@@ -94,11 +91,10 @@ async def _drafts(
     image = begun
     while image is not None or not making.done() or not shown.empty():
         yield image
-        try:
+        image = None
+        with suppress(TimeoutError):
             async with asyncio.timeout(QUIET_SECONDS):
                 image = await _next(making, shown)
-        except TimeoutError:
-            image = None
 
 
 async def _next(making: asyncio.Task[Any], shown: asyncio.Queue[Image]) -> Image | None:
