@@ -3,9 +3,12 @@
 The class name is what the UI shows as the error's kind, so it is part of the product.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from invokeai.app.services.shared.errors import InvalidInput, ServiceError, Unavailable
+
+if TYPE_CHECKING:
+    from invokeai.app.services.image_providers.generation import Cost
 
 
 class ProviderError(ServiceError):
@@ -38,7 +41,9 @@ REMEDIES = {
 
 
 class ProviderRefused(ProviderError, InvalidInput):
-    """Moderation said no, at `stage` (a key of REMEDIES). Never sent again by itself."""
+    """Moderation said no, at `stage` (a key of REMEDIES). Never sent again by itself. `cost`: if it was billed."""
+
+    cost: "Cost | None" = None
 
     def __init__(self, message: str, *, stage: str = "unknown", provider_id: str = "", **words: str | None) -> None:
         super().__init__(_sentences(message, REMEDIES[stage]), provider_id=provider_id, **words)

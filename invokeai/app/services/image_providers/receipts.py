@@ -55,6 +55,9 @@ CLAIM = """UPDATE generation_receipts AS r SET state = 'sent', sent_by = ?, prov
       = substr(r.node_id || '>', 1, instr(r.node_id || '>', '>')))"""
 """Of several servers that hold the same call (one had lost its lease), the first one sends it, with whichever of the
 models that it may use (`node>model`). Safe to repeat."""
+RELEASE = """UPDATE generation_receipts SET state = 'failed', cap_micros = 0, updated_at = ?
+  WHERE receipt_id = ? AND state = 'prepared'"""
+"""Another model makes the pictures of this call, so it will not be sent and holds nothing."""
 UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
   raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
   cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END
@@ -119,6 +122,7 @@ class Receipt:
         current_work().on_the_way = True
         if not await self.store.claim(self.receipt_id, self._run, provider_ref):
             current_work().on_the_way = False
+            await self.store.release(self.receipt_id)
             raise SentElsewhere(
                 "Another server has sent this call; nothing was sent here.", provider_id=self.provider_id
             )
@@ -138,6 +142,11 @@ class Receipt:
     async def ended(self, state: ReceiptState, error: str) -> None:
         """The call ended without a picture."""
         await self._move(state, error=error)
+
+    async def billed(self, cost: Cost) -> None:
+        """It ended without a picture, as it is written, and was billed all the same."""
+        if self.store:
+            await self.store.close(self.receipt_id, cost, 0, self.state)
 
     async def read_answer(self) -> bytes | None:
         """The raw answer, if one was kept."""
@@ -242,19 +251,25 @@ class ReceiptStore:
         """Write that `run` sends the call now; False: another run has. One round trip."""
         return (await self._database.execute(CLAIM, run, provider_ref, timestamp(), receipt_id, run)).rowcount > 0
 
+    async def release(self, receipt_id: str) -> None:
+        """Write that the call will not be sent, if it was not. One round trip."""
+        await self._database.execute(RELEASE, timestamp(), receipt_id)
+
     async def update(
         self, receipt_id: str, state: ReceiptState, provider_ref: str | None, raw_answer: str | None, error: str | None
     ) -> None:
         """Write how far the call got. One round trip."""
         await self._database.execute(UPDATE, state, provider_ref, raw_answer, error, timestamp(), state, receipt_id)
 
-    async def close(self, receipt_id: str, cost: Cost, images: int = 1) -> None:
+    async def close(
+        self, receipt_id: str, cost: Cost, images: int = 1, state: ReceiptState = ReceiptState.STORED
+    ) -> None:
         """Write that the pictures are stored, and the cost. One round trip."""
         exact = micros(cost.amount)
         counted = exact if cost.currency == CURRENCY else None  # another currency leaves the hold as it is
-        values = (ReceiptState.STORED, cost.amount, cost.currency, cost.kind, exact, counted, images, timestamp())
+        values = (state, cost.amount, cost.currency, cost.kind, exact, counted, images, timestamp())
         await self._database.execute(UPDATE_COST, *values, receipt_id)
-        _tell(receipt_id, ReceiptState.STORED)
+        _tell(receipt_id, state)
 
     async def keep(self, receipt_id: str, raw: bytes) -> str:
         """Store a raw answer, all or nothing, and wait for a store that is away; the reference to read it by."""

@@ -109,7 +109,7 @@ class ProviderLine:
         except PaidPictureLate:
             raise
         except (ProviderRefused, ProviderUnavailable, ProviderBadRequest, OutcomeUnknown) as error:
-            await receipt.ended(_end_state(error), str(error))
+            await _write_end(receipt, error)
             raise
         if result is None:
             message = MAYBE_BILLED.format(name=self._name)
@@ -187,7 +187,7 @@ class ProviderLine:
             await receipt.ended(receipt.state, str(error))
             raise
         except ProviderError as error:
-            await receipt.ended(_end_state(error), str(error))
+            await _write_end(receipt, error)
             raise
         except Exception as error:  # a provider's bug: the receipt still has to say whether the request had left
             sent = receipt.state is not ReceiptState.PREPARED
@@ -207,6 +207,12 @@ class ProviderLine:
             )
         if wait > 0:
             await asyncio.sleep(wait)
+
+
+async def _write_end(receipt: Receipt, error: ProviderError) -> None:
+    await receipt.ended(_end_state(error), str(error))
+    if isinstance(error, ProviderRefused) and error.cost is not None and error.cost.amount is not None:
+        await receipt.billed(error.cost)
 
 
 def _end_state(error: ProviderError) -> ReceiptState:

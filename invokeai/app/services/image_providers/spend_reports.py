@@ -23,10 +23,10 @@ REPORT = """SELECT {column} AS name, CASE WHEN cost_micros IS NULL THEN NULL ELS
   SUM(CASE WHEN state = 'unknown' THEN 1 ELSE 0 END) AS maybe_billed,
   SUM(CASE WHEN state IN ('prepared', 'sent', 'answered') THEN 1 ELSE 0 END) AS unfinished
   FROM generation_receipts
-  WHERE state NOT IN ('failed', 'refused') AND substr(created_at, 1, 10) >= ? AND substr(created_at, 1, 10) <= ?
-    AND (? IS NULL OR user_id = ?)
+  WHERE (state NOT IN ('failed', 'refused') OR (state = 'refused' AND cost_micros IS NOT NULL))
+    AND substr(created_at, 1, 10) >= ? AND substr(created_at, 1, 10) <= ? AND (? IS NULL OR user_id = ?)
   GROUP BY 1, 2 ORDER BY 1, 2"""
-"""Calls that failed at no cost, and refusals, are left out. NULL currency: rows without a known cost."""
+"""Calls that failed at no cost, and refusals that cost nothing, are left out. NULL currency: rows without a known cost."""
 
 
 @dataclass(frozen=True, slots=True)

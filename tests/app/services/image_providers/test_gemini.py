@@ -105,7 +105,9 @@ async def test_words_instead_of_a_picture_are_a_refusal_that_names_its_price(ben
         await bench.generate()
     with pytest.raises(ProviderRefused):
         await bench.generate()
-    assert bench.simulator.paid_requests == 1 and "Weighing" not in str(await bench.receipt_row())
+    row = await bench.receipt_row()
+    assert bench.simulator.paid_requests == 1 and "Weighing" not in str(row)
+    assert row["state"] == "refused" and Decimal(str(row["cost_amount"])) == bench.simulator.ledger[0].amount
 
 
 def answer_with(finish: str, parts: Any = None, **more: Any) -> HttpAnswer:

@@ -272,6 +272,8 @@ async def test_of_two_servers_one_sends_whichever_of_the_allowed_models_it_is(
     second.gate.set()
     await making
     assert (first.sent, theirs.sent, len(second.sent)) == ([], [], 1)
+    rows = await any_database.fetch("SELECT provider_id, state FROM generation_receipts")
+    assert {r["provider_id"]: r["state"] for r in rows} == {"paid": "failed", "backup": "answered"}
 
 
 async def test_a_provider_without_a_key_may_be_replaced_too(any_database: Database, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, cost_text
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
-from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable, SpendCapReached
+from invokeai.app.services.image_providers.provider_errors import ProviderRefused, ProviderUnavailable, SpendCapReached
 from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
 from invokeai.app.services.image_providers.spend_caps import SpendCaps, amount_text, micros
 from invokeai.app.services.image_providers.spend_reports import SpendReports
@@ -137,6 +137,20 @@ async def test_a_cap_set_while_running_is_kept_and_settings_win(any_database: Da
     assert fixed.in_force()["daily_spend_cap"] == "9"
     with pytest.raises(Conflict, match=r"invokeai\.yaml"):
         await fixed.change({"daily_spend_cap": None})
+
+
+async def test_a_refusal_that_was_billed_is_reported_and_counts(any_database: Database, tmp_path: Path) -> None:
+    till = Till(any_database, tmp_path, estimate="0.05", daily_spend_cap="0.07")
+    refusal = ProviderRefused("only words", stage="prompt")
+    refusal.cost = Cost("0.03", kind=CostKind.COMPUTED)
+    till.provider.before_sending = refusal
+    with pytest.raises(ProviderRefused):
+        await till.buy("1")
+    (row,) = await till.reports.report("model")
+    assert (row.amount, row.calls, row.images) == ("0.03", 1, 0)
+    till.provider.before_sending = None
+    with pytest.raises(SpendCapReached, match=r"0\.03 USD are spent or held"):
+        await till.buy("2")
 
 
 async def test_reports_count_what_is_unknown_and_never_mix_currencies(any_database: Database, tmp_path: Path) -> None:

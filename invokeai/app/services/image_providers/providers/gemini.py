@@ -172,10 +172,12 @@ class GeminiImageService(ListingProvider):
         if reason in OUTPUT_REFUSED:
             return self._refused(said or f"the picture was blocked ({reason}).", "output", reason)
         if reason in NOTHING_DRAWN and (texts or reason == "NO_IMAGE"):
-            spent = cost_of(values, str(values.get("modelVersion") or "")).amount
-            billed = f" The answer cost {spent} USD." if spent else " The answer may have been billed."
+            cost = cost_of(values, str(values.get("modelVersion") or ""))
+            billed = f" The answer cost {cost.amount} USD." if cost.amount else " The answer may have been billed."
             words = said or texts or "nothing was drawn"
-            return self._refused(f"it answered without a picture: {words[:500]}{billed}", "prompt", reason)
+            refusal = self._refused(f"it answered without a picture: {words[:500]}{billed}", "prompt", reason)
+            refusal.cost = cost
+            return refusal
         error = self.unknown(f"it made no picture{f' ({reason})' if reason else ''}{f': {said}' if said else ''}")
         error.provider_code, error.request_id = reason or None, request_id
         return error
