@@ -26,7 +26,7 @@ REPORT = """SELECT {column} AS name, CASE WHEN cost_micros IS NULL THEN NULL ELS
   WHERE (state NOT IN ('failed', 'refused') OR (state = 'refused' AND cost_micros IS NOT NULL))
     AND substr(created_at, 1, 10) >= ? AND substr(created_at, 1, 10) <= ? AND (? IS NULL OR user_id = ?)
   GROUP BY 1, 2 ORDER BY 1, 2"""
-"""Calls that failed at no cost, and refusals that cost nothing, are left out. NULL currency: rows without a known cost."""
+"""Calls that failed at no cost, and refusals that cost nothing, are left out. NULL currency: no cost is known."""
 
 
 @dataclass(frozen=True, slots=True)
