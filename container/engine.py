@@ -95,7 +95,8 @@ class Running:
 def running(image: str, port: int, *options: str) -> Iterator[Running]:
     """A container of `image` until the block ends."""
     container = Running(f"studio-{port}", port)
-    network = [] if "--network" in options else ["-p", f"127.0.0.1:{port}:8080"]
+    # a network of its own would come and go, and Chromium beside it drops its requests whenever one does
+    network = ["--network", "host", "-e", "INVOKEAI_HOST=127.0.0.1", "-e", f"INVOKEAI_PORT={port}"]
     container.podman("run", "-d", "--name", container.name, *network, *options, image)
     try:
         container.wait_for("/healthz")
