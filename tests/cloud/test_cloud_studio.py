@@ -151,8 +151,10 @@ def test_a_bucket_that_is_away_for_a_while_loses_nothing(
     cloud: CloudStudio, proxy: FaultProxy, request: pytest.FixtureRequest
 ) -> None:
     seconds: float = request.config.getoption("--outage-seconds")
+    cloud.generate(1)
+    cloud.wait_until_idle()
     proxy.down_after = len(proxy.requests) + 20
-    cloud.generate(30)
+    cloud.generate(29, first=1)
     while not proxy.down:
         time.sleep(0.05)
     end = time.monotonic() + seconds
