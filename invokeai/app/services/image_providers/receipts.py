@@ -61,8 +61,9 @@ RELEASE = """UPDATE generation_receipts SET state = 'failed', cap_micros = 0, up
 UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
   raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
   cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END
-  WHERE receipt_id = ? AND state <> 'stored'"""
-"""What is stored stays so, whatever a server that comes late knows."""
+  WHERE receipt_id = ? AND state <> 'stored' AND (? OR state IN ('prepared', 'failed'))"""
+"""What is stored stays so, whatever a server that comes late knows; and where the call has left (the last parameter:
+the one who writes knows that), it is not ended by a server that has not sent it."""
 UPDATE_COST = """UPDATE generation_receipts SET state = ?, cost_amount = ?, cost_currency = ?, cost_kind = ?,
   cost_micros = ?, cap_micros = COALESCE(?, cap_micros), images = ?, updated_at = ? WHERE receipt_id = ?"""
 """Pictures are stored. What the caps hold becomes the true cost, and stays the estimate where none is known."""
@@ -159,11 +160,12 @@ class Receipt:
         raw_answer: str | None = None,
         error: str | None = None,
     ) -> None:
+        has_left = self.state not in (ReceiptState.PREPARED, ReceiptState.FAILED)
         self.state = state
         self.provider_ref = provider_ref or self.provider_ref
         if self.store:
             current_work().on_the_way = state in (ReceiptState.SENT, ReceiptState.ANSWERED)
-            await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error)
+            await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error, has_left=has_left)
             if state is not ReceiptState.ANSWERED:
                 self._tell()
 
@@ -256,10 +258,18 @@ class ReceiptStore:
         await self._database.execute(RELEASE, timestamp(), receipt_id)
 
     async def update(
-        self, receipt_id: str, state: ReceiptState, provider_ref: str | None, raw_answer: str | None, error: str | None
+        self,
+        receipt_id: str,
+        state: ReceiptState,
+        provider_ref: str | None,
+        raw_answer: str | None,
+        error: str | None,
+        *,
+        has_left: bool,
     ) -> None:
-        """Write how far the call got. One round trip."""
-        await self._database.execute(UPDATE, state, provider_ref, raw_answer, error, timestamp(), state, receipt_id)
+        """Write how far the call got; nothing where it has left and, here, had not (`has_left`). One round trip."""
+        values = (state, provider_ref, raw_answer, error, timestamp(), state)
+        await self._database.execute(UPDATE, *values, receipt_id, has_left)
 
     async def close(
         self, receipt_id: str, cost: Cost, images: int = 1, state: ReceiptState = ReceiptState.STORED

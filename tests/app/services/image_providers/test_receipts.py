@@ -188,6 +188,32 @@ async def test_of_two_servers_that_prepared_the_same_call_one_sends_it(till: Til
     assert (first_provider.sent, len(till.provider.sent)) == ([], 1)
 
 
+@pytest.mark.parametrize("canceled", [True, False])
+async def test_a_server_that_did_not_send_a_call_does_not_end_it(till: Till, canceled: bool) -> None:
+    """Ended as `failed` it would be sent again after a crash of the one that had sent it."""
+    first, provider = till.manager, till.provider
+    lane = first.lines["paid"]._lane
+    for _ in range(PaidImageService.info.max_concurrency):
+        await lane.acquire()
+    late = asyncio.create_task(first.generate(REQUEST, KEY))
+    while not await till.row():
+        await asyncio.sleep(0)
+    till.restart()
+    till.provider.gate = asyncio.Event()
+    soon = asyncio.create_task(till.manager.generate(REQUEST, KEY))
+    while not till.provider.sent:
+        await asyncio.sleep(0)
+    if canceled:
+        late.cancel()
+    else:
+        provider.before_sending = ProviderUnavailable("no connection")
+        lane.release()
+    await asyncio.wait([late])
+    assert (await till.row())["state"] == "sent"
+    till.provider.gate.set()
+    await soon
+
+
 async def test_a_claim_whose_answer_got_lost_may_be_repeated(till: Till) -> None:
     receipt = await till.store.open(KEY, "paid", "pro", REQUEST)
     assert [await till.store.claim(KEY.receipt_id, run, None) for run in ("a", "a", "b")] == [True, True, False]
