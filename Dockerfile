@@ -31,7 +31,8 @@ RUN pip --python /opt/venv/bin/python install --no-deps . \
     # the server may not write here; hashes instead of times hold in any layer
     && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 ARG WEB_UI=none
-RUN mkdir -p /opt/cache \
+# the OpenAPI document costs half a second of a core at every start, where it is not there
+RUN XDG_CACHE_HOME=/opt/cache /opt/venv/bin/python -m invokeai.app.prebuild_openapi \
     && if [ "${WEB_UI}" != none ]; then \
         PYTHONPATH=/opt/venv/lib/packages XDG_CACHE_HOME=/opt/cache \
         python -m invokeai.app.services.ui_bundle; \

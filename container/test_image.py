@@ -63,6 +63,15 @@ def test_nobody_in_it_is_root_and_nothing_in_it_builds(studio: Running) -> None:
     assert "switched off" in page
 
 
+def test_the_openapi_document_comes_with_the_image(studio: Running, record_property: Record) -> None:
+    before = studio.processor_seconds()
+    document = httpx.get(studio.url + "/openapi.json", timeout=60).json()
+    record_property("figure", f"first /openapi.json: {studio.processor_seconds() - before:.2f} s of a core")
+    assert len(document["paths"]) > 100
+    # what a server builds it keeps in its root
+    assert "openapi" not in studio.inside("sh", "-c", "ls /data/cache 2>&1 || true")
+
+
 def test_everything_that_a_start_imports_has_its_bytecode(studio: Running) -> None:
     program = (
         "import os, sys, invokeai.app.api_app, uvicorn, boto3, aiohttp, numpy, PIL.Image\n"

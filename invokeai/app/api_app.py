@@ -21,6 +21,7 @@ from invokeai.app.api.validation_answer import answer_validation_error
 from invokeai.app.services.config.config import AppConfig
 from invokeai.app.services.image_providers.provider_errors import ProviderError
 from invokeai.app.services.shared import errors
+from invokeai.app.services.shared.cache_folder import cache_folder
 from invokeai.app.services.shared.database.base import DatabaseConflict, DatabaseRejected, DatabaseUnavailable
 from invokeai.version import CONTRACT_VERSION
 
@@ -135,7 +136,7 @@ def create_app(config: AppConfig) -> FastAPI:
         app.router.routes.extend(routes_below("/api", router))
     for router in root_routers():
         app.router.routes.extend(routes_below("", router))
-    add_openapi_route(app, OpenApiCache(config.under_root(Path("cache"))))
+    add_openapi_route(app, OpenApiCache(config.under_root(Path("cache")), prebuilt=cache_folder()))
     app.mount("/ws", sockets.asgi)
     return app
 

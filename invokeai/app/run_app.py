@@ -109,7 +109,8 @@ def share_one_heap() -> None:
 def web_ui(config: "AppConfig") -> "StaticSite":
     """The web UI as the settings ask; a page that says why when it cannot be had."""
     from invokeai.app.api.static_files import StaticSite
-    from invokeai.app.services.ui_bundle.build import cache_folder, ensure_bundle, find_bundle
+    from invokeai.app.services.shared.cache_folder import cache_folder
+    from invokeai.app.services.ui_bundle.build import ensure_bundle, find_bundle
     from invokeai.app.services.ui_bundle.patches import UiBundleError
 
     if config.web_ui == "none":

@@ -5,14 +5,16 @@ for them at every page load. Unions of all nodes are written here, so that pydan
 """
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from invokeai.app.api.compression import gzip_bytes
-from invokeai.app.api.openapi_cache import OpenApiCache
+from invokeai.app.api.openapi_cache import OpenApiCache, document_name
 from invokeai.app.invocations.field_schemas import REF, Schema
 from invokeai.app.invocations.node_schemas import NodeSchemas
 from invokeai.app.invocations.registry import InvocationRegistry
@@ -78,27 +80,39 @@ def _fill_unions(schemas: dict[str, Schema], nodes: NodeSchemas) -> None:
                     fields[field] = {**kept, **union()}
 
 
+def document_of(app: FastAPI, cache: OpenApiCache | None = None) -> Document:
+    """The document, from `cache` where it fits; else built, and kept there."""
+    revision = InvocationRegistry.revision
+    name = document_name(_shown(app)) if cache else None
+    if cache and name and (kept := cache.get(name)):
+        return Document(revision, *kept)
+    plain = orjson.dumps(build_document(app))
+    gzipped = gzip_bytes(plain, level=6)
+    if cache and name:
+        cache.put(name, gzipped)
+    return Document(revision, plain, gzipped)
+
+
+def _shown(app: FastAPI) -> Iterator[str]:
+    """What is in the document besides nodes, by name."""
+    yield from (app.title, app.version, app.openapi_version)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            yield f"{sorted(route.methods)} {route.path}"
+    yield from sorted(event.__qualname__ for event in _subclasses(Event))
+
+
 def add_openapi_route(app: FastAPI, cache: OpenApiCache | None = None) -> None:
     """Serve the document at `/openapi.json`, from `cache` where it fits, and to callers of `app.openapi()`."""
     made: Document | None = None
     making = asyncio.Lock()
-
-    def make() -> Document:
-        revision = InvocationRegistry.revision
-        if cache is not None and (kept := cache.get()) is not None:
-            return Document(revision, *kept)
-        plain = orjson.dumps(build_document(app))
-        gzipped = gzip_bytes(plain, level=6)
-        if cache is not None:
-            cache.put(gzipped)
-        return Document(revision, plain, gzipped)
 
     async def serve(request: Request) -> Response:
         nonlocal made
         if made is None or made.revision != InvocationRegistry.revision:
             async with making:
                 if made is None or made.revision != InvocationRegistry.revision:
-                    made = await asyncio.to_thread(make)
+                    made = await asyncio.to_thread(document_of, app, cache)
         headers = {"vary": "Accept-Encoding", "cache-control": "no-cache"}
         if "gzip" in request.headers.get("accept-encoding", ""):
             headers["content-encoding"] = "gzip"

@@ -1,16 +1,13 @@
 """The OpenAPI document: the form that the node editor parses, and how it is served."""
 
 import gzip
-from pathlib import Path
 from typing import Literal
 
 import httpx
 import orjson
-import pytest
 from fastapi import FastAPI
 
 from invokeai.app.api.openapi import add_openapi_route, build_document
-from invokeai.app.api.openapi_cache import OpenApiCache
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.invocations.fields import FieldKind
 from invokeai.app.invocations.node_schemas import NodeSchemas
@@ -152,32 +149,3 @@ async def test_the_document_is_served_plain_and_gzipped_and_made_once_per_regist
         late = orjson.loads((await client.get("/openapi.json")).content)
         assert "LateInvocation" in late["components"]["schemas"]
         InvocationRegistry._invocations.pop("schema_probe_late")
-
-
-async def test_a_kept_document_is_used_until_the_code_or_the_nodes_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built = []
-
-    def counted(app: FastAPI) -> dict[str, object]:
-        built.append(app)
-        return {"openapi": "3.1.0", "built": len(built)}
-
-    async def document() -> object:
-        """What a server that has just started answers."""
-        app = FastAPI(openapi_url=None)
-        add_openapi_route(app, OpenApiCache(tmp_path / "cache"))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as client:
-            return (await client.get("/openapi.json")).json()["built"]
-
-    monkeypatch.setattr("invokeai.app.api.openapi.build_document", counted)
-    assert [await document(), await document()] == [1, 1]
-
-    invocation("schema_probe_kept")(type("KeptInvocation", (SchemaProbeInvocation,), {"__doc__": "Kept."}))
-    assert [await document(), await document()] == [2, 2]
-
-    (kept,) = (tmp_path / "cache").iterdir()
-    kept.write_bytes(b"damaged")
-    assert [await document(), await document()] == [3, 3]
-    assert len(list((tmp_path / "cache").iterdir())) == 1
-    InvocationRegistry._invocations.pop("schema_probe_kept")

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from invokeai.app.services.ui_bundle.build import build_bundle, cache_folder, ensure_bundle, export_site, find_bundle
+from invokeai.app.services.shared.cache_folder import cache_folder
+from invokeai.app.services.ui_bundle.build import build_bundle, ensure_bundle, export_site, find_bundle
 from invokeai.app.services.ui_bundle.patches import UiBundleError
 
 

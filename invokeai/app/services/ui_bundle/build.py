@@ -36,12 +36,6 @@ def bundle_name() -> str:
     return f"ui-{UI_VERSION}-{patch_set_tag()}-{FORMAT}"
 
 
-def cache_folder() -> Path:
-    """Where prepared bundles are kept for all roots of this user."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "invokeai-cloud"
-
-
 def find_bundle(*folders: Path) -> Path | None:
     """The prepared bundle in the first of `folders` that has it."""
     for folder in folders:
