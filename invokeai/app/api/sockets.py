@@ -15,6 +15,7 @@ import orjson
 import socketio
 
 from invokeai.app.services.events.events import Event, EventService
+from invokeai.app.services.shared.faults import faults_are_logged
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +65,10 @@ class Sockets:
     async def _send_all(self) -> None:
         while True:
             event = await self._outgoing.get()
-            try:
+            with faults_are_logged(logger, "Event %s was not sent", event.event_name):
                 room = room_of(event)
                 if room is ALL_SOCKETS or room in self._server.manager.rooms.get("/", {}):
                     await self._server.emit(event.event_name, event.model_dump(mode="json"), room=room)
-            except Exception:  # a socket that breaks must not end the channel for the others
-                logger.exception("Event %s was not sent", event.event_name)
 
     def _entering(self, name: str, member: str) -> Any:
         async def enter(sid: str, data: Any = None) -> None:

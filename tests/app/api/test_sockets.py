@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from invokeai.app.services.workflow_records.workflow_events import WorkflowCreated
 from tests.app.api.served_studio import ServedStudio, served_studio
 from tests.app.services.queue_studio import batch_of
 from tests.app.services.shared import graph_nodes as graph_nodes
@@ -108,3 +109,17 @@ async def test_only_subscribers_are_told(studio: ServedStudio) -> None:
         answer = await studio.http.get("/api/v1/queue/default/i/2")
     await client.disconnect()
     assert len(studio.told) == told
+
+
+async def test_an_event_that_cannot_be_sent_does_not_end_the_channel(
+    studio: ServedStudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await studio.connect(transports=["websocket"])
+    events = studio.app.state.services.events
+    members = {"workflow_id": "w", "user_id": "u", "is_public": False}
+    events.publish(WorkflowCreated.model_construct(**{**members, "workflow_id": object()}))
+    events.publish(WorkflowCreated(**members))
+    await studio.wait_for(lambda: "workflow_created" in dict(studio.told))
+    await client.eio.disconnect(abort=True)
+    assert [payload["workflow_id"] for _, payload in studio.told] == ["w"]
+    assert "Event workflow_created was not sent" in caplog.text

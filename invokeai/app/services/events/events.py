@@ -10,6 +10,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from invokeai.app.services.shared.faults import faults_are_logged
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +44,5 @@ class EventService:
     def publish(self, event: Event) -> None:
         """Hand `event` to every handler, in order of subscription. Never raises."""
         for handler in tuple(self._handlers):
-            try:
+            with faults_are_logged(logger, "A listener failed on %s", event.event_name):
                 handler(event)
-            except Exception:  # a broken listener must not stop a generation
-                logger.exception("A listener failed on %s", event.event_name)

@@ -16,7 +16,7 @@ from invokeai.app.services.image_files.png_chunks import (
     read_texts,
     with_texts,
 )
-from invokeai.app.services.shared.errors import InvalidInput, TooLarge, UnsupportedMedia
+from invokeai.app.services.shared.errors import InvalidInput, ServiceError, TooLarge, UnsupportedMedia
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -112,15 +112,14 @@ def _decode(data: bytes, max_pixels: int) -> "Image":
 
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_size(*image.size, max_pixels)
+        image.load()
+    except ServiceError:
+        raise
     except (UnidentifiedImageError, KeyError):
         raise UnsupportedMedia("The file is not a picture of a kind that is accepted here.") from None
     except Image.DecompressionBombError:
         raise _too_large(max_pixels) from None
-    except Exception as error:  # a decoder fed with foreign bytes may raise anything
-        raise UnsupportedMedia(f"The picture is damaged: {error}.") from None
-    _check_size(*image.size, max_pixels)
-    try:
-        image.load()
     except Exception as error:  # a decoder fed with foreign bytes may raise anything
         raise UnsupportedMedia(f"The picture is damaged: {error}.") from None
     return image

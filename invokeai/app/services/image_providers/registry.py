@@ -17,6 +17,7 @@ from types import ModuleType
 
 from invokeai.app.services.image_providers import providers as builtin
 from invokeai.app.services.image_providers.provider import ImageProvider, ProviderCredentials
+from invokeai.app.services.shared.faults import faults_are_logged
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +32,9 @@ def load_providers(credentials_of: CredentialsOf, folder: Path | None = None) ->
     """
     classes: dict[str, type[ImageProvider]] = {}
     for load in _loaders(folder):
-        try:
+        with faults_are_logged(logger, "A provider module could not be loaded and is left out"):
             for provider in _provider_classes(load()):
                 classes[provider.info.provider_id] = provider
-        except Exception:  # one broken plug-in must not keep the studio from starting
-            logger.exception("A provider module could not be loaded and is left out")
     found = [provider(_source(credentials_of, provider_id)) for provider_id, provider in classes.items()]
     return sorted(found, key=lambda p: (p.info.priority, p.info.provider_id))
 
