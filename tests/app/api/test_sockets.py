@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ async def test_an_event_that_cannot_be_sent_does_not_end_the_channel(
 ) -> None:
     client = await studio.connect(transports=["websocket"])
     events = studio.app.state.services.events
-    members = {"workflow_id": "w", "user_id": "u", "is_public": False}
+    members: dict[str, Any] = {"workflow_id": "w", "user_id": "u", "is_public": False}
     events.publish(WorkflowCreated.model_construct(**{**members, "workflow_id": object()}))
     events.publish(WorkflowCreated(**members))
     await studio.wait_for(lambda: "workflow_created" in dict(studio.told))
