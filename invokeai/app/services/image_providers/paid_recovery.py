@@ -1,4 +1,4 @@
-"""Pictures that were paid for and that nobody waits for any more: fetched and put into the gallery.
+"""Paid calls that nobody waits for any more: pictures are fetched into the gallery, what was never sent is closed.
 
 That is what a crash leaves of a canceled item, or of a program's request. A call that another server still works on is
 left alone: it moved lately. Names are those that the first run would have given, so nothing is stored twice.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import orjson
 
+from invokeai.app.services.image_providers.open_calls import GONE_SECONDS
 from invokeai.app.services.image_providers.pictures import result_metadata
 from invokeai.app.services.image_providers.provider_errors import ProviderError
 from invokeai.app.services.image_providers.receipts import ReceiptState
@@ -48,19 +50,26 @@ class PaidRecovery:
         self._manager = manager
         self._receipts = receipts
         self._images = images
-        self._first_still = 0.0 if alone else STILL_SECONDS
+        self._alone = alone
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin; call once, on the event loop."""
-        begin = timestamp_after(-self._first_still)
-        self._task = asyncio.create_task(self._recover_for_ever(begin))
+        started = timestamp_after(0) if self._alone else None
+        self._task = asyncio.create_task(self._look_for_ever(started))
 
     async def stop(self) -> None:
         """End, in the middle of asking a provider too: it is asked again after the next start."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    async def give_up(self, before: str) -> int:
+        """Close calls that were never sent and did not move since `before`; how many. One round trip."""
+        closed = await self._receipts.give_up(before)
+        if closed:
+            logger.info("%d calls were never sent, and their server is gone: nothing is held for them", closed)
+        return closed
 
     async def recover(self, before: str) -> int:
         """Store the pictures of calls that did not move since `before`; how many calls. One round trip and more."""
@@ -95,12 +104,14 @@ class PaidRecovery:
         await self._manager.stored(result)
         logger.info("Stored %d paid pictures that nobody waited for any more", len(result.images))
 
-    async def _recover_for_ever(self, before: str) -> None:
-        await asyncio.sleep(FIRST_SECONDS)
-        while True:
+    async def _look_for_ever(self, started: str | None) -> None:
+        """`started`: every call before that is left over."""
+        for pause in chain((FIRST_SECONDS, GONE_SECONDS), repeat(EVERY_SECONDS)):
+            await asyncio.sleep(pause)
             try:
-                await self.recover(before)
+                await self.give_up(started or timestamp_after(-GONE_SECONDS))
+                await self.recover(started or timestamp_after(-STILL_SECONDS))
             except (ServiceError, DatabaseError):
                 logger.warning("The look for paid pictures failed; it comes again", exc_info=True)
-            await asyncio.sleep(EVERY_SECONDS)
-            before = timestamp_after(-STILL_SECONDS)
+            else:
+                started = None

@@ -9,16 +9,30 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, cast
 
 import orjson
 
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
+from invokeai.app.services.image_providers.open_calls import OpenCalls
 from invokeai.app.services.image_providers.paid_work import current_work
-from invokeai.app.services.image_providers.provider_errors import SentElsewhere
-from invokeai.app.services.image_providers.spend_caps import CURRENCY, WITHIN_CAPS, Hold, SpendCaps, micros, today
+from invokeai.app.services.image_providers.provider_errors import ProviderError, SentElsewhere
+from invokeai.app.services.image_providers.receipt_sql import (
+    CLAIM,
+    GIVE_UP,
+    INSERT,
+    LEFT_OVER,
+    RELEASE,
+    REOPEN,
+    SELECT,
+    UNDER_WAY,
+    UPDATE,
+    UPDATE_COST,
+)
+from invokeai.app.services.image_providers.spend_caps import CURRENCY, Hold, SpendCaps, micros, today
 from invokeai.app.services.shared.database.base import Database, Row, Statement
 from invokeai.app.services.shared.errors import NotFound
 from invokeai.app.services.shared.objects.object_store import ObjectStore
@@ -27,46 +41,8 @@ from invokeai.app.services.shared.timestamps import timestamp
 
 logger = logging.getLogger(__name__)
 
+NEVER_SENT = "The server stopped before this call was sent; nothing was billed."
 _NAMESPACE = uuid.UUID("5e0f7a52-7c0a-4f0e-9d4c-3c1d2b8f6a11")
-
-INSERT = f"""INSERT INTO generation_receipts
-  (receipt_id, session_id, node_id, call_index, user_id, provider_id, model_id, request_digest, request, state,
-   created_at, updated_at, cap_micros, cap_day)
-  SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?, ?, ? WHERE {WITHIN_CAPS} ON CONFLICT DO NOTHING"""
-"""A new receipt and its hold on the caps, in one statement; no row where the caps have no room."""
-REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, cap_day = ?, updated_at = ?
-  WHERE receipt_id = ? AND state = 'failed' AND {WITHIN_CAPS}"""
-"""A call that failed at no cost is about to be sent again: it takes a new hold, or stays failed."""
-SELECT = "SELECT * FROM generation_receipts WHERE receipt_id = ?"
-UNDER_WAY = """SELECT receipt_id FROM generation_receipts WHERE receipt_id IN (SELECT value FROM json_each(?))
-  AND state NOT IN ('prepared', 'failed')"""
-LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_receipts e
-    WHERE e.session_id = r.session_id AND e.node_id = r.node_id AND e.call_index < r.call_index) AS images_before
-  FROM generation_receipts r WHERE r.state IN ('sent', 'answered') AND r.updated_at <= ? AND NOT EXISTS (
-    SELECT 1 FROM session_queue q
-    WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
-  ORDER BY r.created_at LIMIT ?"""
-"""Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
-CLAIM = """UPDATE generation_receipts AS r SET state = 'sent', sent_by = ?, provider_ref = COALESCE(?, provider_ref),
-  error = NULL, updated_at = ? WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))
-  AND NOT EXISTS (SELECT 1 FROM generation_receipts o WHERE o.session_id = r.session_id
-    AND o.call_index = r.call_index AND o.receipt_id <> r.receipt_id AND o.state NOT IN ('prepared', 'failed')
-    AND substr(o.node_id || '>', 1, instr(o.node_id || '>', '>'))
-      = substr(r.node_id || '>', 1, instr(r.node_id || '>', '>')))"""
-"""Of several servers that hold the same call (one had lost its lease), the first one sends it, with whichever of the
-models that it may use (`node>model`). Safe to repeat."""
-RELEASE = """UPDATE generation_receipts SET state = 'failed', cap_micros = 0, updated_at = ?
-  WHERE receipt_id = ? AND state = 'prepared'"""
-"""Another model makes the pictures of this call, so it will not be sent and holds nothing."""
-UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
-  raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
-  cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END
-  WHERE receipt_id = ? AND state <> 'stored' AND (? OR state IN ('prepared', 'failed'))"""
-"""What is stored stays so, whatever a server that comes late knows; and where the call has left (the last parameter:
-the one who writes knows that), it is not ended by a server that has not sent it."""
-UPDATE_COST = """UPDATE generation_receipts SET state = ?, cost_amount = ?, cost_currency = ?, cost_kind = ?,
-  cost_micros = ?, cap_micros = COALESCE(?, cap_micros), images = ?, updated_at = ? WHERE receipt_id = ?"""
-"""Pictures are stored. What the caps hold becomes the true cost, and stays the estimate where none is known."""
 
 
 class ReceiptState(StrEnum):
@@ -107,6 +83,9 @@ class Receipt:
     provider_ref: str | None = None
     raw_answer: str | None = None
     error: str | None = None
+    user_id: str = "system"
+    hold: Hold = field(default_factory=lambda: Hold(today()), repr=False)
+    """What the caps hold for the call from when it was opened here."""
     store: ReceiptStore | None = field(default=None, repr=False)
     _run: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
 
@@ -114,20 +93,23 @@ class Receipt:
         """The bytes leave now, or (again) the provider told its own id of the job.
 
         Raises:
-            SentElsewhere: another server has sent this very call; nothing may leave here.
+            SentElsewhere, SpendCapReached: nothing may leave here, as `ReceiptStore.claim` says.
         """
         if self.state is not ReceiptState.PREPARED or self.store is None:
             await self._move(ReceiptState.SENT, provider_ref=provider_ref)
             return
         self.state, self.provider_ref = ReceiptState.SENT, provider_ref or self.provider_ref
         current_work().on_the_way = True
-        if not await self.store.claim(self.receipt_id, self._run, provider_ref):
-            current_work().on_the_way = False
-            await self.store.release(self.receipt_id)
-            raise SentElsewhere(
-                "Another server has sent this call; nothing was sent here.", provider_id=self.provider_id
-            )
+        try:
+            await self.store.claim(self, self._run, provider_ref)
+        except ProviderError:
+            self.state, current_work().on_the_way = ReceiptState.PREPARED, False
+            raise
         self._tell()
+
+    def held(self) -> AbstractContextManager[None]:
+        """While this is entered, others see that this server still means to send the call, or waits for its answer."""
+        return self.store.open_calls.held(self.receipt_id) if self.store else nullcontext()
 
     async def not_taken(self) -> None:
         """The provider certainly did no work: the call may be sent once more, and has not left until then."""
@@ -191,6 +173,7 @@ class ReceiptStore:
     """Receipts in the database, raw answers as objects `receipts/<id>`."""
 
     def __init__(self, database: Database, objects: ObjectStore, caps: SpendCaps | None = None) -> None:
+        self.open_calls = OpenCalls(database)
         self._database = database
         self._objects = objects
         self._caps = caps
@@ -221,6 +204,7 @@ class ReceiptStore:
         if receipt is None or receipt.state is ReceiptState.FAILED:
             assert self._caps is not None, "only caps keep a receipt from being written"
             raise await self._caps.refusal(hold, key.user_id)
+        receipt.hold = hold
         return receipt
 
     async def under_way(self, receipt_ids: list[str]) -> set[str]:
@@ -249,13 +233,36 @@ class ReceiptStore:
         row = await self._database.fetch_one(SELECT, receipt_id)
         return self._receipt(row) if row else None
 
-    async def claim(self, receipt_id: str, run: str, provider_ref: str | None) -> bool:
-        """Write that `run` sends the call now; False: another run has. One round trip."""
-        return (await self._database.execute(CLAIM, run, provider_ref, timestamp(), receipt_id, run)).rowcount > 0
+    async def claim(self, receipt: Receipt, run: str, provider_ref: str | None) -> None:
+        """Write that `run` sends the call now. One round trip; one more where it had been given up meanwhile.
 
-    async def release(self, receipt_id: str) -> None:
-        """Write that the call will not be sent, if it was not. One round trip."""
-        await self._database.execute(RELEASE, timestamp(), receipt_id)
+        Raises:
+            SentElsewhere: another run has sent it.
+            SpendCapReached: it had been given up, and the caps have no room for it any more.
+        """
+        claim = Statement(CLAIM, (run, provider_ref, timestamp(), receipt.receipt_id, run))
+        if (await self._database.execute(claim.sql, *claim.params)).rowcount:
+            return
+        hold, receipt_id = replace(receipt.hold, day=today()), receipt.receipt_id
+        room = hold.parameters(receipt_id, receipt.user_id)
+        _, claimed, found, _ = await self._database.batch(
+            [
+                Statement(REOPEN, (hold.micros, hold.day, timestamp(), receipt_id, *room)),
+                claim,
+                Statement(SELECT, (receipt_id,)),
+                Statement(RELEASE, (timestamp(), receipt_id)),
+            ]
+        )
+        if claimed.rowcount:
+            return
+        if found.rows and found.rows[0]["state"] == ReceiptState.FAILED and self._caps:
+            raise await self._caps.refusal(hold, receipt.user_id)
+        message = "Another server has sent this call; nothing was sent here."
+        raise SentElsewhere(message, provider_id=receipt.provider_id)
+
+    async def give_up(self, before: str) -> int:
+        """Close calls that were never sent, did not move since `before` and have no item; how many. One round trip."""
+        return (await self._database.execute(GIVE_UP, NEVER_SENT, timestamp(), before)).rowcount
 
     async def update(
         self,
@@ -305,6 +312,7 @@ class ReceiptStore:
             provider_ref=text("provider_ref"),
             raw_answer=text("raw_answer"),
             error=text("error"),
+            user_id=str(row["user_id"]),
             store=self,
         )
 

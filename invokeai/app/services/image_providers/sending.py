@@ -75,13 +75,11 @@ class ProviderLine:
             ProviderError: how it ended.
         """
         try:
-            with self.metrics.wait():
-                await self._lane.acquire()
-            try:
-                with self.metrics.call():
-                    result = await self._outcome(model, request, receipt)
-            finally:
-                self._lane.release()
+            if receipt.state is ReceiptState.PREPARED:
+                with receipt.held():
+                    result = await self._in_lane(model, request, receipt)
+            else:
+                result = await self._in_lane(model, request, receipt)
         except asyncio.CancelledError:
             if receipt.state is ReceiptState.PREPARED:  # so that the caps hold nothing for it
                 with suppress(DatabaseError):
@@ -89,6 +87,15 @@ class ProviderLine:
             raise
         self.metrics.images += len(result.images)
         return result
+
+    async def _in_lane(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
+        with self.metrics.wait():
+            await self._lane.acquire()
+        try:
+            with self.metrics.call():
+                return await self._outcome(model, request, receipt)
+        finally:
+            self._lane.release()
 
     async def _outcome(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
         if receipt.state in (ReceiptState.PREPARED, ReceiptState.FAILED):

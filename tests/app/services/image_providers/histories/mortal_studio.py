@@ -240,6 +240,7 @@ class MortalStudio:
     async def _live(self, batch: dict[str, Any] | None, cancel: bool) -> None:
         await self._work(batch, cancel)
         await wait_for_paid_work(SECONDS)
+        await self.recovery.give_up(timestamp_after(0))
         await self.recovery.recover(timestamp_after(0))
 
     async def _work(self, batch: dict[str, Any] | None, cancel: bool) -> None:

@@ -225,11 +225,12 @@ async def check(library: Library, told: History) -> str:
     items = await library.rows("SELECT status, error_message FROM session_queue")
     assert len(items) <= 1 and not (items and items[0]["status"] not in ("completed", "failed", "canceled")), items
     states = Counter(str(receipt["state"]) for receipt in receipts)
-    ends = {"stored", "prepared", "failed", "refused", "unknown"}
+    ends = {"stored", "failed", "refused", "unknown"}
     if told.two_keys:
         ends.add("sent")  # with a key that is not accepted, it stays open for a day: the right one may come
     assert not states.keys() - ends, states
-    assert not states["prepared"] or items[0]["status"] == "canceled", states
+    holding = sum(int(str(receipt["cap_micros"])) for receipt in receipts if receipt["state"] == "failed")
+    assert not holding, "a call that was never sent holds something"
     assert len(bill) <= told.pictures, f"{len(bill)} billed jobs for one click of {told.pictures}"
     assert states["stored"] <= len(bill) <= states["stored"] + states["unknown"], (states, bill)
     stored = [receipt for receipt in receipts if receipt["state"] == "stored"]
@@ -240,9 +241,7 @@ async def check(library: Library, told: History) -> str:
         check_doubts([receipt for receipt in receipts if receipt["state"] == "unknown"], library, told)
         if items[0]["status"] == "failed" and not told.stolen_at:
             assert "may have been billed" in str(items[0]["error_message"]), items
-    return next(
-        (state for state in ("stored", "unknown", "refused", "failed", "prepared", "sent") if states[state]), "nothing"
-    )
+    return next((state for state in ("stored", "unknown", "refused", "failed", "sent") if states[state]), "nothing")
 
 
 def check_doubts(receipts: list[Row], library: Library, told: History) -> None:

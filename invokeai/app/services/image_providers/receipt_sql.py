@@ -1,0 +1,51 @@
+"""What the receipts of paid calls say to the database. A step that spends money is a condition in the row itself."""
+
+from invokeai.app.services.image_providers.spend_caps import WITHIN_CAPS
+
+INSERT = f"""INSERT INTO generation_receipts
+  (receipt_id, session_id, node_id, call_index, user_id, provider_id, model_id, request_digest, request, state,
+   created_at, updated_at, cap_micros, cap_day)
+  SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?, ?, ? WHERE {WITHIN_CAPS} ON CONFLICT DO NOTHING"""
+"""A new receipt and its hold on the caps, in one statement; no row where the caps have no room."""
+REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, cap_day = ?, updated_at = ?
+  WHERE receipt_id = ? AND state = 'failed' AND {WITHIN_CAPS}"""
+"""A call that failed at no cost is about to be sent again: it takes a new hold, or stays failed."""
+SELECT = "SELECT * FROM generation_receipts WHERE receipt_id = ?"
+UNDER_WAY = """SELECT receipt_id FROM generation_receipts WHERE receipt_id IN (SELECT value FROM json_each(?))
+  AND state NOT IN ('prepared', 'failed')"""
+LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_receipts e
+    WHERE e.session_id = r.session_id AND e.node_id = r.node_id AND e.call_index < r.call_index) AS images_before
+  FROM generation_receipts r WHERE r.state IN ('sent', 'answered') AND r.updated_at <= ? AND NOT EXISTS (
+    SELECT 1 FROM session_queue q
+    WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
+  ORDER BY r.created_at LIMIT ?"""
+"""Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
+CLAIM = """UPDATE generation_receipts AS r SET state = 'sent', sent_by = ?, provider_ref = COALESCE(?, provider_ref),
+  error = NULL, updated_at = ? WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))
+  AND NOT EXISTS (SELECT 1 FROM generation_receipts o WHERE o.session_id = r.session_id
+    AND o.call_index = r.call_index AND o.receipt_id <> r.receipt_id AND o.state NOT IN ('prepared', 'failed')
+    AND substr(o.node_id || '>', 1, instr(o.node_id || '>', '>'))
+      = substr(r.node_id || '>', 1, instr(r.node_id || '>', '>')))"""
+"""Of several servers that hold the same call (one had lost its lease), the first one sends it, with whichever of the
+models that it may use (`node>model`). Safe to repeat."""
+GIVE_UP = """UPDATE generation_receipts AS r SET state = 'failed', cap_micros = 0, error = ?, updated_at = ?
+  WHERE r.state = 'prepared' AND r.updated_at <= ? AND NOT EXISTS (
+    SELECT 1 FROM session_queue q
+    WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))"""
+"""Calls that were written down and not sent, by a server that is gone, and whose item will not run again. If it lives
+all the same, it cannot send them any more without a new hold."""
+RELEASE = """UPDATE generation_receipts SET state = 'failed', cap_micros = 0, updated_at = ?
+  WHERE receipt_id = ? AND state = 'prepared'"""
+"""Another model makes the pictures of this call, so it will not be sent and holds nothing."""
+UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
+  raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
+  cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END
+  WHERE receipt_id = ? AND state <> 'stored' AND (? OR state IN ('prepared', 'failed'))"""
+"""What is stored stays so, whatever a server that comes late knows; and where the call has left (the last parameter:
+the one who writes knows that), it is not ended by a server that has not sent it."""
+BEAT = """UPDATE generation_receipts SET updated_at = ?
+  WHERE receipt_id IN (SELECT value FROM json_each(?)) AND state IN ('prepared', 'sent')"""
+"""Their server lives."""
+UPDATE_COST = """UPDATE generation_receipts SET state = ?, cost_amount = ?, cost_currency = ?, cost_kind = ?,
+  cost_micros = ?, cap_micros = COALESCE(?, cap_micros), images = ?, updated_at = ? WHERE receipt_id = ?"""
+"""Pictures are stored. What the caps hold becomes the true cost, and stays the estimate where none is known."""
