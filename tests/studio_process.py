@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from invokeai.app.services.config.config import PROVIDER_KEYS
+from tests.bound_processes import start_bound
 from tests.free_ports import free_port
 
 START_SECONDS = 60
@@ -47,7 +48,7 @@ class StudioProcess:
         self.root.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "invokeai.app.run_app", "--root", str(self.root), "--port", str(self.port)]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **self._settings})
+            self._process = start_bound(command, stdout=log, stderr=log, env={**kept, **self._settings})
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

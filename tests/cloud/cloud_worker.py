@@ -13,6 +13,7 @@ from typing import Any
 
 from invokeai.app.services.shared.database.d1_client import D1Settings
 from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
+from tests.bound_processes import start_bound
 from tests.cloud.d1_gateway import FRONTEND, install_node_packages
 from tests.cloud.process_engine import IMAGE, SIDECAR_IMAGE, ProcessEngine
 from tests.cloud.server_settings import cloud_settings
@@ -59,7 +60,7 @@ class CloudWorker:
         command = [str(shutil.which("node")), "worker/serve_worker.mjs", json.dumps(options)]
         self._log = tempfile.NamedTemporaryFile(prefix="worker-", suffix=".log")  # noqa: SIM115
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, cwd=FRONTEND, stdin=pipe, stdout=pipe, stderr=self._log, text=True)
+        self._process = start_bound(command, cwd=FRONTEND, stdin=pipe, stdout=pipe, stderr=self._log, text=True)
         self._expect("ready")
 
     def put(self, key: str, data: bytes, content_type: str = "image/png") -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from invokeai.app.services.shared.database.d1_client import D1Settings
+from tests.bound_processes import start_bound
 from tests.free_ports import free_port
 
 FRONTEND = Path(__file__).parents[2] / "frontend"
@@ -42,7 +43,7 @@ class D1Gateway:
         command = [str(shutil.which("node")), "worker/serve_gateway.mjs", str(self.port), TOKEN, str(databases)]
         if folder is not None:
             command.append(str(folder))
-        self._process = subprocess.Popen(command, cwd=FRONTEND, stdout=subprocess.PIPE, text=True)
+        self._process = start_bound(command, cwd=FRONTEND, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline().strip() == "ready", "the D1 gateway did not start"
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.bound_processes import bind
 from tests.free_ports import free_port
 from tests.studio_process import HIDDEN_FROM_THE_SERVER
 
@@ -164,8 +165,13 @@ class ProcessEngine:
         arguments = ["-m", "invokeai.app.run_app", "--root", str(self._folder / name), "--host", "127.0.0.1"]
         with (self._folder / f"{name}.log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, "--port", str(self._port), env={**kept, **here}, stdout=log, stderr=log
+                *(sys.executable, *arguments, "--port", str(self._port)),
+                env={**kept, **here},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
+        bind(self._process.pid)
         self._ending = asyncio.create_task(self._note_the_end(self._process))
 
     async def _note_the_end(self, process: asyncio.subprocess.Process) -> None:

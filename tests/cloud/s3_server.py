@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from urllib.request import urlopen
 from uuid import uuid4
 
 from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
+from tests.bound_processes import start_bound
 from tests.free_ports import free_port
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key-canary"
@@ -43,7 +43,7 @@ class S3Server:
         command += [f"-s3.config={config}", "-s3.iam=false", "-s3.allowDeleteBucketNotEmpty=false"]
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
         with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = start_bound(command, stdout=log, stderr=log)
         self._wait()
 
     def new_bucket(self) -> S3Settings:

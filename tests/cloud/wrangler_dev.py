@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.bound_processes import start_bound
 from tests.cloud.d1_gateway import FRONTEND, install_node_packages
 from tests.free_ports import free_port
 
@@ -39,14 +39,11 @@ class WranglerDev:
         environment = {**os.environ, **OFFLINE, "WRANGLER_REGISTRY_PATH": str(registry or folder / "registry")}
         environment["WRANGLER_LOG_PATH"] = str(folder / "wrangler.log")
         with self.log.open("wb") as log:
-            # a group of its own: wrangler leaves its engine behind when only the first process is told to end
-            self._process = subprocess.Popen(
-                command, cwd=FRONTEND, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+            self._process = start_bound(command, cwd=FRONTEND, env=environment, stdout=log, stderr=log)
         self._wait(answering)
 
     def stop(self) -> None:
-        """End the process and its engine."""
+        """End the process and its engine, which wrangler leaves behind when it alone is told to end."""
         os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(timeout=60)
 

@@ -20,6 +20,7 @@ from invokeai.app.api_app import create_app
 from invokeai.app.services.config.config import AppConfig, ConfigurationError
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from invokeai.app.services.shared.objects.s3_objects import S3Objects, S3Settings
+from tests.bound_processes import start_bound
 from tests.cloud.d1_gateway import D1Gateway
 from tests.cloud.fault_proxy import FaultProxy
 from tests.cloud.s3_server import S3Server
@@ -179,7 +180,7 @@ def test_sigterm_in_the_middle_of_the_start_ends_the_server_in_order(tmp_path: P
     port = free_port()
     command = [sys.executable, "-m", "invokeai.app.run_app", "--root", str(tmp_path / "root"), "--port", str(port)]
     environment = {"INVOKEAI_WEB_UI": "none", "PATH": ""}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with start_bound(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
             while not (tmp_path / "loading").exists():
                 assert process.poll() is None, process.stderr and process.stderr.read()
