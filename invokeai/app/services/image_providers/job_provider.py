@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
@@ -61,10 +63,19 @@ class JobImageProvider(HttpImageProvider):
         job = self.job_of(await self.pay(call, receipt, model.timeout_seconds))
         job = self.noted(job, request, model, receipt)
         await receipt.sent(job)
-        try:
+        with self.taken():
             return await self._finish(job, receipt, model.timeout_seconds)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """What is asked inside is about a job that may be taken: it must not be submitted again, with whatever key.
+
+        Raises:
+            PaidPictureLate: the key was not accepted for the question.
+        """
+        try:
+            yield
         except (ProviderAuthError, ProviderQuotaExhausted, ProviderRateLimited):
-            # of the question: the job is taken, so it must not be submitted again, with whatever key
             raise self.late("the key was not accepted when it was asked for the picture") from None
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:

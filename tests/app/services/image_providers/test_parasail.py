@@ -100,6 +100,21 @@ async def test_a_batch_that_takes_long_is_asked_for_later_and_ordered_once(
     assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1
 
 
+async def test_a_key_that_is_withdrawn_while_a_batch_is_made_orders_no_second_one(bench: CloudBench) -> None:
+    key = bench.key
+
+    def withdraw(*_: object) -> None:
+        bench.key = "sk-withdrawn"
+
+    with pytest.raises(PaidPictureLate, match="the key was not accepted when it was asked"):
+        await bench.generate(replace(edit(bench), on_progress=withdraw))
+    assert (await bench.receipt_row())["state"] == "sent"
+    bench.key = key
+    bench.restart()
+    assert (await bench.generate(edit(bench))).images[0].image == picture("a red fox in the snow", 0)
+    assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1
+
+
 @pytest.mark.parametrize("kind", ["cut after", "truncate"])
 async def test_an_order_whose_answer_is_lost_is_found_by_its_file(bench: CloudBench, kind: str) -> None:
     bench.simulator.faults = [Fault(kind)]  # type: ignore[arg-type]

@@ -168,6 +168,20 @@ async def test_a_lost_prediction_is_found_with_its_seed_and_price(
     assert replicate.paid_requests == 1
 
 
+@pytest.mark.parametrize("answered", [0, 1], ids=["listing", "asking"])
+async def test_a_lost_prediction_that_may_not_be_asked_for_is_not_made_again(
+    bench: CloudBench, replicate: ReplicateSimulator, answered: int
+) -> None:
+    replicate.faults = [Fault("cut after")]
+    replicate.free_faults = [*(Fault("slow") for _ in range(answered)), Fault("trouble", "no money")]
+    with pytest.raises(PaidPictureLate, match="the key was not accepted when it was asked"):
+        await bench.generate()
+    assert (await bench.receipt_row())["state"] == "sent"
+    bench.restart()
+    await bench.generate()
+    assert len(replicate.ledger) == replicate.paid_requests == 1
+
+
 async def test_an_upscaler_is_told_its_scale_and_enhances_no_faces(
     bench: CloudBench, replicate: ReplicateSimulator
 ) -> None:

@@ -110,7 +110,8 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
         await receipt.sent(job)
         if request.on_progress:
             request.on_progress("Parasail took the batch; it may take up to 24 hours", None, None)
-        return await self._finish(job, receipt, model.timeout_seconds)
+        with self.taken():
+            return await self._finish(job, receipt, model.timeout_seconds)
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """Words alone, to the user's own deployment."""
@@ -128,6 +129,8 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
         known = json.loads(receipt.provider_ref or "{}")
         if not receipt.raw_answer and "input_file_id" in known and "batch" not in known:
             answer = await self.ask(HttpCall("GET", "/batches?limit=100"))
+            if answer.status in (401, 402, 403):
+                raise self.failure_of(answer)
             listed = answer.json().get("data") or []
             found = next((b for b in listed if b.get("input_file_id") == known["input_file_id"]), None)
             if found is None:

@@ -83,7 +83,8 @@ class ReplicateImageService(JobImageProvider):
         except OutcomeUnknown:
             if "get" in json.loads(receipt.provider_ref or "{}"):  # it was named, so this is how it ended
                 raise
-            result = await self.resume(receipt)
+            with self.taken():
+                result = await self.resume(receipt)
             if result is None:
                 raise
             return result
@@ -106,6 +107,8 @@ class ReplicateImageService(JobImageProvider):
         if not known:
             return None
         answer = await self.ask(HttpCall("GET", "/v1/predictions"))
+        if answer.status in (401, 402, 403):
+            raise self.failure_of(answer)
         listed = _values(answer).get("results") if answer.status == 200 else None
         earliest = datetime.fromisoformat(known["since"]) - CLOCKS_APART
         for item in (item for item in listed or [] if isinstance(item, dict)):

@@ -124,10 +124,8 @@ class RunwareImageService(JobImageProvider):
                     raise self.unknown("it could not be sent a second time") from None
                 raise
             break
-        try:
+        with self.taken():
             return await self._finish(job, receipt, model.timeout_seconds)
-        except ProviderAuthError:  # of the question: the task is taken, so it must not be sent with another key
-            raise self.late("the key was not accepted when it was asked for the picture") from None
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
         """The kept answer, else what Runware says of the task; None when it does not know it."""
@@ -203,10 +201,8 @@ class RunwareImageService(JobImageProvider):
         return self.failure(answer, f"status {answer.status}", code=str(answer.status))
 
     async def _was_taken(self, job: str) -> bool:
-        try:
+        with self.taken():
             return await self._is_known(job)
-        except ProviderAuthError:
-            raise self.late("the key was not accepted when it was asked for the picture") from None
 
     async def _is_known(self, job: str) -> bool:
         """Whether Runware has the task: asked twice, as a request that was cut off may still be on its way."""
