@@ -1,6 +1,7 @@
 # make run    the studio at http://127.0.0.1:9090
 # make test-image  the container: built, started and worked in 256 MiB (as root on Debian)
 # make test   everything that must hold before a change goes in; with WORKERS=0 without parallel processes
+# make test-slow   what takes too long for that: 2,000 crash histories, a minute without the object store
 # make frontend  the web UI as Cloudflare Pages serves it, in frontend/dist
 # make bench  the benchmark table, beside the real InvokeAI
 
@@ -10,9 +11,12 @@ ARGS ?=
 TESTS ?= tests
 # processes that run the tests; 0: all of them in one
 WORKERS ?= auto
+# of `make test-slow`; a plain run of the tests takes a tenth of each
+HISTORIES ?= 2000
+OUTAGE_SECONDS ?= 60
 
 LINTERS := ruff-check ruff-format mypy lint-imports
-.PHONY: $(LINTERS) run ui frontend test test-image lint bench clean
+.PHONY: $(LINTERS) run ui frontend test test-slow test-image lint bench clean
 
 run: .venv/installed ui
 	$(BIN)/invokeai-web $(ARGS)
@@ -27,6 +31,9 @@ frontend: .venv/installed
 # what can run on SQLite and disk or on D1 and a bucket runs on both
 test: lint .venv/tested-with ui
 	$(BIN)/pytest $(TESTS) --engines both -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-slow: .venv/tested-with
+	$(BIN)/pytest $(TESTS) -m scaled --histories $(HISTORIES) --outage-seconds $(OUTAGE_SECONDS) -n $(WORKERS) --dist loadfile
 
 # as root on Debian, with what container/tools.sh installs
 test-image: .venv/tested-with

@@ -147,6 +147,7 @@ def test_a_key_typed_in_is_refused_where_it_could_not_be_kept(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.scaled
 def test_a_bucket_that_is_away_for_a_while_loses_nothing(
     cloud: CloudStudio, proxy: FaultProxy, request: pytest.FixtureRequest
 ) -> None:

@@ -103,6 +103,7 @@ async def template(tmp_path: Path) -> Path:
     return tmp_path / "template.db"
 
 
+@pytest.mark.scaled
 @pytest.mark.timeout(0)  # thousands may be asked for; each has a limit of its own
 async def test_histories_never_pay_twice_nor_lose_a_paid_picture(
     tmp_path: Path, template: Path, simulators: dict[str, Simulator], pytestconfig: pytest.Config

@@ -47,6 +47,7 @@ def told_by(seed: int) -> tuple[History, list[Fault], int]:
     return History(LABEL, dice.choice(PAID_FAULTS), deaths, work=work), questions, dice.choice((1, 1, 2))
 
 
+@pytest.mark.scaled
 async def test_a_broken_line_pays_nothing_twice_and_loses_nothing(
     tmp_path: Path,
     template: Path,  # noqa: F811
