@@ -3,6 +3,7 @@
 A provider asks for its key as ever; the key chosen for a call travels with the task that makes the call.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,11 @@ def key_in_use(provider_id: str) -> str | None:
     """The key chosen for the call that this task makes to that provider."""
     chosen = _in_use.get()
     return chosen[1] if chosen and chosen[0] == provider_id else None
+
+
+def key_mark(key: str | None) -> str | None:
+    """What a receipt calls a key: 24 bits tell a handful of keys apart, and are too few to find one by."""
+    return hashlib.sha256(key.encode()).hexdigest()[:6] if key else None
 
 
 @dataclass(slots=True)
@@ -43,6 +49,10 @@ class KeyRing:
     def in_force(self) -> list[str]:
         """The keys in force; one empty text where there are none."""
         return list(self.keys_of(self.provider_id)) or [""]
+
+    def asked_about(self, mark: str | None) -> list[str]:
+        """The keys in force, the one of that mark first."""
+        return sorted(self.in_force(), key=lambda key: key_mark(key) != mark)
 
     def seconds_to_wait(self) -> float:
         """How long the provider still asks to wait; 0 when a request may be sent now."""

@@ -20,8 +20,9 @@ LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_re
     WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
   ORDER BY r.created_at LIMIT ?"""
 """Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
-CLAIM = """UPDATE generation_receipts AS r SET state = 'sent', sent_by = ?, provider_ref = COALESCE(?, provider_ref),
-  error = NULL, updated_at = ? WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))
+CLAIM = """UPDATE generation_receipts AS r SET state = 'sent', sent_by = ?, sent_with = ?,
+  provider_ref = COALESCE(?, provider_ref), error = NULL, updated_at = ?
+  WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))
   AND NOT EXISTS (SELECT 1 FROM generation_receipts o WHERE o.session_id = r.session_id
     AND o.call_index = r.call_index AND o.receipt_id <> r.receipt_id AND o.state NOT IN ('prepared', 'failed')
     AND substr(o.node_id || '>', 1, instr(o.node_id || '>', '>'))

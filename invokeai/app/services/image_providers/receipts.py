@@ -17,6 +17,7 @@ from typing import Any, cast
 import orjson
 
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
+from invokeai.app.services.image_providers.key_ring import key_in_use, key_mark
 from invokeai.app.services.image_providers.open_calls import OpenCalls
 from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider_errors import ProviderError, SentElsewhere
@@ -84,6 +85,8 @@ class Receipt:
     raw_answer: str | None = None
     error: str | None = None
     user_id: str = "system"
+    sent_with: str | None = None
+    """The mark of the key that the call left with; None: not known, or none was needed."""
     hold: Hold = field(default_factory=lambda: Hold(today()), repr=False)
     """What the caps hold for the call from when it was opened here."""
     store: ReceiptStore | None = field(default=None, repr=False)
@@ -240,7 +243,9 @@ class ReceiptStore:
             SentElsewhere: another run has sent it.
             SpendCapReached: it had been given up, and the caps have no room for it any more.
         """
-        claim = Statement(CLAIM, (run, provider_ref, timestamp(), receipt.receipt_id, run))
+        receipt.sent_with = key_mark(key_in_use(receipt.provider_id))
+        values = (run, receipt.sent_with, provider_ref, timestamp(), receipt.receipt_id, run)
+        claim = Statement(CLAIM, values)
         if (await self._database.execute(claim.sql, *claim.params)).rowcount:
             return
         hold, receipt_id = replace(receipt.hold, day=today()), receipt.receipt_id
@@ -313,6 +318,7 @@ class ReceiptStore:
             raw_answer=text("raw_answer"),
             error=text("error"),
             user_id=str(row["user_id"]),
+            sent_with=text("sent_with"),
             store=self,
         )
 

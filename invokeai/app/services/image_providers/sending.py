@@ -13,7 +13,7 @@ from contextlib import suppress
 from invokeai.app.services.image_providers.circuit_breaker import CircuitBreaker
 from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
 from invokeai.app.services.image_providers.image_model import ImageModel
-from invokeai.app.services.image_providers.key_ring import REFUSED_SECONDS, SPENT_SECONDS, KeyRing
+from invokeai.app.services.image_providers.key_ring import REFUSED_SECONDS, SPENT_SECONDS, KeyRing, key_mark
 from invokeai.app.services.image_providers.metrics import ProviderMetrics
 from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider import ImageProvider
@@ -126,23 +126,31 @@ class ProviderLine:
         return result
 
     async def _resume(self, receipt: Receipt) -> ImageResult | None:
-        """Ask with each key in turn: which one had sent the call is not written down, and others know nothing of it."""
-        errors: list[ProviderError] = []
-        for key in self.keys.in_force():
+        """Ask with the key that had sent the call, whose word counts, and with the others where that one has none.
+
+        Raises:
+            ProviderError: how it ended. `ProviderAuthError` and what else is no answer: who could tell was not heard.
+        """
+        unheard: ProviderError | None = None
+        strangers: ProviderError | None = None
+        for key in self.keys.asked_about(receipt.sent_with):
+            own = key_mark(key) == receipt.sent_with
             try:
                 with self.keys.use_key(key):
                     result = await self.provider.resume(receipt)
             except (PaidPictureLate, ProviderRefused):
                 raise
-            except (ProviderAuthError, ProviderUnavailable, ProviderBadRequest, OutcomeUnknown) as error:
-                errors.append(error)
+            except (ProviderAuthError, ProviderQuotaExhausted, ProviderRateLimited) as refusal:
+                unheard = unheard or refusal
+            except (ProviderUnavailable, ProviderBadRequest, OutcomeUnknown) as end:
+                if own:
+                    raise
+                strangers = strangers or end  # jobs of another account are not known to them
             else:
-                if result is not None:
+                if own or result is not None:
                     return result
-        # one key that was not accepted is enough to ask again: the answer may still be there
-        errors.sort(key=lambda error: not isinstance(error, ProviderAuthError))
-        if errors:
-            raise errors[0]
+        if error := unheard or strangers:
+            raise error
         return None
 
     async def _through_breaker(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:

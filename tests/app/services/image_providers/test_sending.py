@@ -158,6 +158,84 @@ async def test_a_job_is_asked_for_with_every_key_as_only_its_own_knows_it(
     assert len(result.images) == 1 and provider.asked == ["job-7"] and provider.sent == []
 
 
+class Accounts(PaidImageService):
+    """Jobs are known to the key `knows`; those in `refused` are not accepted."""
+
+    refused: frozenset[str] = frozenset()
+    knows = ""
+
+    async def resume(self, receipt: Receipt) -> ImageResult | None:
+        if (key := str(key_in_use("paid"))) in self.refused:
+            raise ProviderAuthError("bad key")
+        self.asked.append(key)
+        return self._result(b"blue", "pro") if key == self.knows else None
+
+
+class TwoKeys:
+    """A server with the keys `refused` and `mine`, and a call that one of them has sent."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.provider = database, Accounts(lambda: ProviderCredentials("k"))
+        self.provider.refused = frozenset({"refused"})
+        self.store = ReceiptStore(database, DiskObjects(folder))
+        self.manager = ImageServiceManager([self.provider], self.store, keys_of=lambda _: ["refused", "mine"])
+
+    async def send(self, sender: str) -> None:
+        receipt = await self.store.open(KEY, "paid", "pro", REQUEST)
+        with self.manager.lines["paid"].keys.use_key(sender):
+            await receipt.sent("job-7")
+
+    async def follow_up(self) -> ImageResult:
+        return await self.manager.generate(replace(REQUEST, model="paid/pro"), KEY)
+
+    async def row(self) -> dict[str, Any]:
+        return dict(await self.database.fetch_one("SELECT * FROM generation_receipts") or {})
+
+
+async def test_the_word_of_the_key_that_had_sent_a_call_ends_it(any_database: Database, tmp_path: Path) -> None:
+    """Another key that is refused says nothing about it."""
+    bench = TwoKeys(any_database, tmp_path)
+    await bench.send("mine")
+    with pytest.raises(OutcomeUnknown, match="may have been billed"):
+        await bench.follow_up()
+    assert bench.provider.asked == ["mine"] and (await bench.row())["state"] == "unknown"
+
+
+async def test_a_call_stays_open_while_the_key_that_had_sent_it_is_refused(
+    any_database: Database, tmp_path: Path
+) -> None:
+    bench = TwoKeys(any_database, tmp_path)
+    await bench.send("refused")
+    with pytest.raises(ProviderAuthError):
+        await bench.follow_up()
+    assert bench.provider.asked == ["mine"] and (await bench.row())["state"] == "sent"
+    bench.provider.refused, bench.provider.knows = frozenset(), "refused"
+    assert len((await bench.follow_up()).images) == 1 and bench.provider.sent == []
+
+
+async def test_where_the_key_is_not_known_a_refused_one_keeps_the_call_open(
+    any_database: Database, tmp_path: Path
+) -> None:
+    bench = TwoKeys(any_database, tmp_path)
+    await bench.send("")
+    with pytest.raises(ProviderAuthError):
+        await bench.follow_up()
+    assert (await bench.row())["state"] == "sent"
+    bench.provider.knows = "mine"
+    assert len((await bench.follow_up()).images) == 1
+
+
+async def test_a_receipt_tells_keys_apart_and_holds_none(any_database: Database, tmp_path: Path) -> None:
+    bench = TwoKeys(any_database, tmp_path)
+    marks = []
+    for sender in ("mine", "refused"):
+        await bench.send(sender)
+        marks.append(str((await bench.row())["sent_with"]))
+        assert len(marks[-1]) == 6 and sender not in str(await bench.row())
+        await any_database.execute("UPDATE generation_receipts SET state = 'failed'")
+    assert marks[0] != marks[1]
+
+
 async def test_the_only_key_is_asked_anew_every_time() -> None:
     manager, service = keyed("bad")
     service.verdicts = {"bad": ProviderAuthError("bad key")}
