@@ -41,9 +41,9 @@ RELEASE = """UPDATE generation_receipts SET state = 'failed', cap_micros = 0, up
 UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
   raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
   cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END
-  WHERE receipt_id = ? AND state <> 'stored' AND (? OR state IN ('prepared', 'failed'))"""
-"""What is stored stays so, whatever a server that comes late knows; and where the call has left (the last parameter:
-the one who writes knows that), it is not ended by a server that has not sent it."""
+  WHERE receipt_id = ? AND state <> 'stored' AND (? IS NULL OR sent_by = ? OR state IN ('prepared', 'failed'))"""
+"""What is stored stays so, whatever a server that comes late knows; and a run that has not sent the call, or whose word
+comes a second time after another one has sent it, changes nothing of it."""
 BEAT = """UPDATE generation_receipts SET updated_at = ?
   WHERE receipt_id IN (SELECT value FROM json_each(?)) AND state IN ('prepared', 'sent')"""
 """Their server lives."""

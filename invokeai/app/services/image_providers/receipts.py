@@ -90,7 +90,8 @@ class Receipt:
     hold: Hold = field(default_factory=lambda: Hold(today()), repr=False)
     """What the caps hold for the call from when it was opened here."""
     store: ReceiptStore | None = field(default=None, repr=False)
-    _run: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
+    run: str | None = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
+    """Who sends it, among all that hold this very call; None: it had left when it was read, and is followed up."""
 
     async def sent(self, provider_ref: str | None = None) -> None:
         """The bytes leave now, or (again) the provider told its own id of the job.
@@ -104,7 +105,7 @@ class Receipt:
         self.state, self.provider_ref = ReceiptState.SENT, provider_ref or self.provider_ref
         current_work().on_the_way = True
         try:
-            await self.store.claim(self, self._run, provider_ref)
+            await self.store.claim(self, provider_ref)
         except ProviderError:
             self.state, current_work().on_the_way = ReceiptState.PREPARED, False
             raise
@@ -145,12 +146,11 @@ class Receipt:
         raw_answer: str | None = None,
         error: str | None = None,
     ) -> None:
-        has_left = self.state not in (ReceiptState.PREPARED, ReceiptState.FAILED)
         self.state = state
         self.provider_ref = provider_ref or self.provider_ref
         if self.store:
             current_work().on_the_way = state in (ReceiptState.SENT, ReceiptState.ANSWERED)
-            await self.store.update(self.receipt_id, state, provider_ref, raw_answer, error, has_left=has_left)
+            await self.store.update(self, provider_ref, raw_answer, error)
             if state is not ReceiptState.ANSWERED:
                 self._tell()
 
@@ -236,15 +236,15 @@ class ReceiptStore:
         row = await self._database.fetch_one(SELECT, receipt_id)
         return self._receipt(row) if row else None
 
-    async def claim(self, receipt: Receipt, run: str, provider_ref: str | None) -> None:
-        """Write that `run` sends the call now. One round trip; one more where it had been given up meanwhile.
+    async def claim(self, receipt: Receipt, provider_ref: str | None) -> None:
+        """Write that this run sends the call now. One round trip; one more where it had been given up meanwhile.
 
         Raises:
             SentElsewhere: another run has sent it.
             SpendCapReached: it had been given up, and the caps have no room for it any more.
         """
         receipt.sent_with = key_mark(key_in_use(receipt.provider_id))
-        values = (run, receipt.sent_with, provider_ref, timestamp(), receipt.receipt_id, run)
+        values = (receipt.run, receipt.sent_with, provider_ref, timestamp(), receipt.receipt_id, receipt.run)
         claim = Statement(CLAIM, values)
         if (await self._database.execute(claim.sql, *claim.params)).rowcount:
             return
@@ -270,18 +270,11 @@ class ReceiptStore:
         return (await self._database.execute(GIVE_UP, NEVER_SENT, timestamp(), before)).rowcount
 
     async def update(
-        self,
-        receipt_id: str,
-        state: ReceiptState,
-        provider_ref: str | None,
-        raw_answer: str | None,
-        error: str | None,
-        *,
-        has_left: bool,
+        self, receipt: Receipt, provider_ref: str | None, raw_answer: str | None, error: str | None
     ) -> None:
-        """Write how far the call got; nothing where it has left and, here, had not (`has_left`). One round trip."""
-        values = (state, provider_ref, raw_answer, error, timestamp(), state)
-        await self._database.execute(UPDATE, *values, receipt_id, has_left)
+        """Write how far the call got; nothing where another run has sent it. One round trip."""
+        values = (receipt.state, provider_ref, raw_answer, error, timestamp(), receipt.state)
+        await self._database.execute(UPDATE, *values, receipt.receipt_id, receipt.run, receipt.run)
 
     async def close(
         self, receipt_id: str, cost: Cost, images: int = 1, state: ReceiptState = ReceiptState.STORED
@@ -309,7 +302,7 @@ class ReceiptStore:
         def text(name: str) -> str | None:
             return cast("str | None", row[name])
 
-        return Receipt(
+        receipt = Receipt(
             receipt_id=str(row["receipt_id"]),
             provider_id=str(row["provider_id"]),
             model_id=str(row["model_id"]),
@@ -321,6 +314,9 @@ class ReceiptStore:
             sent_with=text("sent_with"),
             store=self,
         )
+        if receipt.state not in (ReceiptState.PREPARED, ReceiptState.FAILED):
+            receipt.run = None
+        return receipt
 
 
 def _tell(receipt_id: str, what: str) -> None:

@@ -215,12 +215,24 @@ async def test_a_server_that_did_not_send_a_call_does_not_end_it(till: Till, can
 
 
 async def test_a_claim_whose_answer_got_lost_may_be_repeated(till: Till) -> None:
-    receipt = await till.store.open(KEY, "paid", "pro", REQUEST)
+    first, second = [await till.store.open(KEY, "paid", "pro", REQUEST) for _ in range(2)]
     for _ in range(2):
-        await till.store.claim(receipt, "a", None)
+        await till.store.claim(first, None)
     with pytest.raises(SentElsewhere):
-        await till.store.claim(receipt, "b", None)
-    assert (await till.row())["sent_by"] == "a"
+        await till.store.claim(second, None)
+    assert (await till.row())["sent_by"] == first.run
+
+
+async def test_a_word_that_comes_twice_does_not_let_a_call_be_sent_twice(till: Till) -> None:
+    """The answer to the first writing of "not taken" was lost, and another server has sent the call meanwhile."""
+    first, second = [await till.store.open(KEY, "paid", "pro", REQUEST) for _ in range(2)]
+    await first.sent()
+    await first.not_taken()
+    await second.sent()
+    await till.store.update(first, None, None, None)
+    assert (await till.row())["state"] == "sent"
+    with pytest.raises(SentElsewhere):
+        await first.sent()
 
 
 async def test_what_is_stored_stays_stored(till: Till) -> None:
