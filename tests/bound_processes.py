@@ -17,8 +17,8 @@ from typing import Any
 
 
 def start_bound(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[Any]:
-    """`subprocess.Popen` with these options, in a group of its own that ends with this process."""
-    process = subprocess.Popen(command, start_new_session=True, **options)
+    """`subprocess.Popen` with these options, in a group of its own that ends with this process. Its input is empty."""
+    process = subprocess.Popen(command, start_new_session=True, **{"stdin": subprocess.DEVNULL, **options})
     bind(process.pid)
     return process
 
