@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any
+from typing import IO, Any
 
 from invokeai.app.services.image_providers.picture_places import WaitingBytes
 
@@ -87,6 +87,10 @@ class HttpAnswer:
         """The answer as one file: a line of JSON (status and the headers that matter), then the body as it came."""
         headers = {name: value for name, value in self.headers.items() if name in KEPT_HEADERS}
         return json.dumps({"status": self.status, "headers": headers}).encode() + b"\n" + self.body
+
+    def packed(self) -> bytes | IO[bytes]:
+        """The same, or the file that it lies in already."""
+        return self.content.file() or self.pack() if isinstance(self.content, WaitingBytes) else self.pack()
 
     @classmethod
     def unpack(cls, packed: bytes) -> HttpAnswer:

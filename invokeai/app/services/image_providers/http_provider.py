@@ -130,7 +130,7 @@ class HttpImageProvider(HttpFailures):
             ProviderError: there are none in it.
         """
         async with self._keeping:
-            await receipt.answered(answer.pack())
+            await receipt.answered(answer.packed())
         if isinstance(answer.content, WaitingBytes):
             await take_place()
         return await self.result_of(answer, receipt)
@@ -217,7 +217,8 @@ class HttpImageProvider(HttpFailures):
                 told = "content-length" in answer.headers  # it is there whole, so nobody is waited for
                 async with self._reading if told else nullcontext():
                     content = await (read or whole_answer)(answer)
-                if key and key.encode() in (whole := content if isinstance(content, bytes) else content.read()):
+                if key and key.encode() in content:
+                    whole = content if isinstance(content, bytes) else content.read()
                     content = whole.replace(key.encode(), b"[key]")
                 return HttpAnswer(answer.status_code, dict(answer.headers), content)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -337,12 +338,13 @@ async def whole_answer(answer: httpx.Response) -> bytes | WaitingBytes:
     Raises:
         UnsafePicture: it is longer.
     """
-    body = await _read(answer, MAX_ANSWER_BYTES)
+    head = HttpAnswer(answer.status_code, dict(answer.headers), b"").pack()
+    body = await _read(answer, MAX_ANSWER_BYTES, head)
     return body if body.size >= IN_MEMORY_BYTES else body.read()
 
 
-async def _read(answer: httpx.Response, limit: int) -> WaitingBytes:
-    body = WaitingBytes()
+async def _read(answer: httpx.Response, limit: int, head: bytes = b"") -> WaitingBytes:
+    body = WaitingBytes(head)
     async for part in answer.aiter_bytes():
         body.add(part)
         if body.size > limit:

@@ -89,7 +89,7 @@ class ImageServiceManager(ModelRoutes):
 
     def place(self) -> Place:
         """To be entered for as long as the pictures of a call are held; `generate` waits for it."""
-        return Place(self._places)
+        return Place(self._places, self._receipts.open_file)
 
     async def generate(
         self, request: ImageRequest, key: CallKey | None = None, place: Place | None = None

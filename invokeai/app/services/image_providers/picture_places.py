@@ -1,11 +1,12 @@
 """How much of what was paid for is in memory at once, however many calls end at the same moment.
 
-An answer that arrives lies in an unnamed file, is kept for good when few others are, and waits there for its place
-among the pictures that are being decoded and stored. What the disk does not take stays in memory: nothing is lost.
+An answer that arrives lies in an unnamed file, which gets its name when it is kept for good, and waits there for its
+place among the pictures that are being decoded and stored. What the disk does not take stays in memory.
 """
 
 import asyncio
-from collections.abc import Iterator
+import mmap
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from tempfile import TemporaryFile
@@ -16,11 +17,14 @@ PLACES = 4
 """Calls whose pictures are in memory at once: enough to keep the cores busy while others wait for the disk."""
 IN_MEMORY_BYTES = 64 * 1024
 
+OpenFile = Callable[[], IO[bytes]]
+
 
 class Place:
-    """One call's place, from the moment it needs it until it is left."""
+    """One call's place, from the moment it needs it until it is left. `open_file` makes the file its answer lies in."""
 
-    def __init__(self, free: asyncio.Semaphore) -> None:
+    def __init__(self, free: asyncio.Semaphore, open_file: OpenFile) -> None:
+        self.open_file = open_file
         self._free = free
         self._taken = False
 
@@ -58,25 +62,52 @@ async def take_place() -> None:
 
 
 class WaitingBytes:
-    """Bytes that come in parts, and lie in a file when they are many."""
+    """Bytes that come in parts, and lie in a file when they are many: in the one that they are kept in for good, where
+    the call's place has one. `head` precedes them there."""
 
-    def __init__(self) -> None:
+    def __init__(self, head: bytes = b"") -> None:
         self.size = 0
+        self._head = len(head)
+        self._rest = bytearray(head)
         self._file: IO[bytes] | None = None
-        self._rest = bytearray()
+        place = _place.get()
+        self._open = place.open_file if place else _unnamed
 
     def add(self, part: bytes) -> None:
         """Take over what came."""
         self.size += len(part)
         self._rest += part
         if len(self._rest) >= IN_MEMORY_BYTES:
-            with suppress(OSError):  # the disk is full, or not writable
-                self._file = self._file or TemporaryFile(buffering=0)  # noqa: SIM115 - as long as these bytes
-                del self._rest[: self._file.write(self._rest)]
+            self._move()
 
     def read(self) -> bytes:
         """All of them."""
         if self._file is None:
-            return bytes(self._rest)
-        self._file.seek(0)
+            return bytes(self._rest[self._head :])
+        self._file.seek(self._head)
         return self._file.read() + bytes(self._rest)
+
+    def file(self) -> IO[bytes] | None:
+        """The file with the head and all of them; None where memory holds some."""
+        while self._file is not None and self._rest:
+            if not self._move():
+                return None
+        return self._file
+
+    def __contains__(self, part: bytes) -> bool:
+        if (file := self.file()) is None:
+            return part in self.read()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            return whole.find(part) >= 0
+
+    def _move(self) -> bool:
+        """Out of memory; False: the disk is full, or not writable."""
+        with suppress(OSError):
+            self._file = self._file or self._open()
+            del self._rest[: self._file.write(self._rest)]
+            return True
+        return False
+
+
+def _unnamed() -> IO[bytes]:
+    return TemporaryFile(buffering=0)

@@ -12,7 +12,7 @@ import uuid
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import orjson
 
@@ -120,7 +120,7 @@ class Receipt:
         if self.state is ReceiptState.SENT:
             await self._move(ReceiptState.PREPARED)
 
-    async def answered(self, raw: bytes, provider_ref: str | None = None) -> None:
+    async def answered(self, raw: bytes | IO[bytes], provider_ref: str | None = None) -> None:
         """The answer as it came, before anything parses it."""
         reference = await self.store.keep(self.receipt_id, raw) if self.store else None
         self.raw_answer = reference
@@ -286,9 +286,17 @@ class ReceiptStore:
         await self._database.execute(UPDATE_COST, *values, receipt_id)
         _tell(receipt_id, state)
 
-    async def keep(self, receipt_id: str, raw: bytes) -> str:
+    def open_file(self) -> IO[bytes]:
+        """An unnamed file for an answer that will be kept. Raises OSError."""
+        return self._objects.open_unnamed()
+
+    async def keep(self, receipt_id: str, raw: bytes | IO[bytes]) -> str:
         """Store a raw answer, all or nothing, and wait for a store that is away; the reference to read it by."""
-        await until_available(lambda: self._objects.put(_key(receipt_id), raw, "application/octet-stream"))
+        key, kind = _key(receipt_id), "application/octet-stream"
+        if isinstance(raw, bytes):
+            await until_available(lambda: self._objects.put(key, raw, kind))
+        else:
+            await until_available(lambda: self._objects.put_open(key, raw, kind))
         return receipt_id
 
     async def read(self, reference: str) -> bytes | None:

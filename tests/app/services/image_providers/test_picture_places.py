@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import os
 import random
 import resource
 from collections.abc import Iterator
@@ -20,7 +21,14 @@ from invokeai.app.services.image_providers.http_provider import KEPT_AT_ONCE
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.openai_wire import OpenAiWireProvider
-from invokeai.app.services.image_providers.picture_places import IN_MEMORY_BYTES, PLACES, WaitingBytes
+from invokeai.app.services.image_providers.picture_places import (
+    IN_MEMORY_BYTES,
+    PLACES,
+    OpenFile,
+    Place,
+    WaitingBytes,
+    working_in,
+)
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.receipts import CallKey, Receipt, ReceiptStore
 from invokeai.app.services.shared.database.base import Database
@@ -120,3 +128,40 @@ def test_an_answer_is_whole_whatever_room_the_disk_has(room: int | None) -> None
     answer = HttpAnswer(200, {"x-request-id": "1"}, body)
     assert answer.body == answer.body == b"".join(parts)
     assert HttpAnswer.unpack(answer.pack()) == HttpAnswer(200, {"x-request-id": "1"}, b"".join(parts))
+
+
+async def kept_by(store: ReceiptStore, open_file: OpenFile) -> tuple[WaitingBytes, HttpAnswer]:
+    head = HttpAnswer(200, {"x-request-id": "1"}, b"").pack()
+    with working_in(Place(asyncio.Semaphore(1), open_file)):
+        body = WaitingBytes(head)
+    for number in range(20):
+        body.add(bytes([number]) * (IN_MEMORY_BYTES // 3))
+    answer = HttpAnswer(200, {"x-request-id": "1"}, body)
+    reference = await store.keep("one", answer.packed())
+    kept = await store.read(reference)
+    assert kept is not None
+    return body, HttpAnswer.unpack(kept)
+
+
+async def test_the_file_of_an_answer_becomes_the_kept_one_without_a_copy(
+    any_database: Database, tmp_path: Path
+) -> None:
+    objects = tmp_path / "objects"
+    store = ReceiptStore(any_database, DiskObjects(objects))
+    body, kept = await kept_by(store, store.open_file)
+    assert kept == HttpAnswer(200, {"x-request-id": "1"}, body.read())
+    file = body.file()
+    assert file is not None
+    assert [path.stat().st_ino for path in objects.rglob("*") if path.is_file()] == [os.fstat(file.fileno()).st_ino]
+    assert b"\0\1" in body
+    assert b"\1\0" not in body
+
+
+async def test_an_answer_on_another_disk_is_kept_by_a_copy(any_database: Database, tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    assert other.stat().st_dev != tmp_path.stat().st_dev, "both folders lie on one disk"
+    objects = tmp_path / "objects"
+    store = ReceiptStore(any_database, DiskObjects(objects))
+    body, kept = await kept_by(store, DiskObjects(other).open_unnamed)
+    assert kept == HttpAnswer(200, {"x-request-id": "1"}, body.read())
+    assert len([path for path in objects.rglob("*") if path.is_file()]) == 1

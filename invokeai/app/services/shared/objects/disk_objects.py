@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
+from tempfile import TemporaryFile
+from typing import IO
 from uuid import uuid4
 
 from invokeai.app.services.shared.errors import Conflict, NotFound, Unavailable
@@ -38,6 +40,19 @@ class DiskObjects(ObjectStore):
             aside.replace(target)
 
         await asyncio.to_thread(work)
+
+    def open_unnamed(self) -> IO[bytes]:
+        """A file beside the objects, so that it can become one of them without a copy."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError, AttributeError):  # not every disk and system has such files
+            return os.fdopen(os.open(self._root, os.O_TMPFILE | os.O_RDWR, 0o666), "r+b", buffering=0)
+        return TemporaryFile(buffering=0, dir=self._root)
+
+    async def put_open(self, key: str, file: IO[bytes], content_type: str) -> None:
+        try:
+            await asyncio.to_thread(_name, file, self._path(key))
+        except OSError:  # another disk, or one on which what has no name gets none
+            await super().put_open(key, file, content_type)
 
     async def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectPart:
         return await asyncio.to_thread(_read, self._path(key), key, start, length)
@@ -99,6 +114,19 @@ class DiskObjects(ObjectStore):
                 elif S_ISREG(status.st_mode) and key.startswith(prefix):
                     found.append(ObjectEntry(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
         return found
+
+
+def _name(file: IO[bytes], path: Path) -> None:
+    """Give an unnamed file its name, in place of what has that name."""
+    os.fsync(file.fileno())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{_ASIDE}{uuid4().hex}")
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:  # with a folder, for else Python links the symbolic link itself
+        os.link(f"/proc/self/fd/{file.fileno()}", aside.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+    aside.replace(path)
 
 
 def _unlink(paths: list[Path]) -> None:

@@ -3,11 +3,14 @@
 An object is there wholly or not at all.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from invokeai.app.services.shared.errors import NotFound
 
@@ -43,6 +46,14 @@ class ObjectStore(ABC):
     async def put_file(self, key: str, path: Path, content_type: str) -> None:
         """Store a file's content; the file may be moved away or stay."""
 
+    def open_unnamed(self) -> IO[bytes]:
+        """An empty file without a name, which nothing is left of when it is closed. Raises OSError."""
+        return TemporaryFile(buffering=0)
+
+    async def put_open(self, key: str, file: IO[bytes], content_type: str) -> None:
+        """Store the whole content of such a file, which stays open and readable."""
+        await self.put(key, await asyncio.to_thread(_whole, file), content_type)
+
     @abstractmethod
     async def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectPart:
         """`length` bytes (None: the rest) from `start`; a negative start counts from the end. Raises NotFound."""
@@ -70,3 +81,8 @@ class ObjectStore(ABC):
         except NotFound:
             return False
         return True
+
+
+def _whole(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
