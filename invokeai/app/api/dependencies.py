@@ -73,7 +73,8 @@ class ApiDependencies:
         pictures = LibraryFileStore(objects, "style_presets", pixels)
         credentials = ProviderCredentialsStore(config)
         caps = SpendCaps(config, database, facts)
-        receipts = ReceiptStore(database, objects, caps)
+        alone = config.database == "sqlite"
+        receipts = ReceiptStore(database, objects, caps, alone=alone)
         generation = image_generation(config, receipts, credentials)
         images = ImageService(files, ImageRecordStore(database), pixels)
         boards, state = BoardRecords(database), ClientStateService(database)
@@ -81,7 +82,7 @@ class ApiDependencies:
             config=config,
             provider_credentials=credentials,
             image_generation=generation,
-            paid_recovery=PaidRecovery(generation, receipts, images, alone=config.database == "sqlite"),
+            paid_recovery=PaidRecovery(generation, receipts, images, alone=alone),
             spend_caps=caps,
             spend_reports=SpendReports(database),
             model_manager=await model_manager(config, database, objects, events, generation),

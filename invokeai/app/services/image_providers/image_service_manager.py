@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -25,6 +26,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderQuotaExhausted,
     ProviderRateLimited,
     ProviderUnavailable,
+    SentElsewhere,
 )
 from invokeai.app.services.image_providers.receipts import CallKey, Receipt, ReceiptStore
 from invokeai.app.services.image_providers.routing import ModelRoutes, Route
@@ -38,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 COME_HOME_SECONDS = 20.0
 """How long the end of the server waits for canceled calls that are billed all the same."""
+ELSEWHERE_SECONDS = 900.0
+"""How long a call waits for what another server, that has sent it, gets: longer than models take."""
 COST_NOTHING = (ProviderUnavailable, ProviderRateLimited, ProviderQuotaExhausted, ProviderAuthError)
 """After these another model may be asked, where the request allows it: the provider certainly did no work."""
 
@@ -102,10 +106,21 @@ class ImageServiceManager(ModelRoutes):
         Raises:
             NotFound: nobody has that model.
             SpendCapReached: the caps have no room for it.
-            ProviderError: how it ended otherwise; `OutcomeUnknown` is the only one that may have cost money.
+            ProviderError: how it ended otherwise; only `OutcomeUnknown` may have cost money, and `SentElsewhere`, whose
+                picture another server stores.
         """
         with working_in(place):
-            return await self._one_or_another(request, key)
+            until = time.monotonic() + ELSEWHERE_SECONDS
+            while True:
+                try:
+                    return await self._one_or_another(request, key)
+                except SentElsewhere:  # what it gets is taken up as after a crash, and only what failed is sent here
+                    if key is None or not await self._others_ended(key, until):
+                        raise
+
+    async def _others_ended(self, key: CallKey, until: float) -> bool:
+        left = until - time.monotonic()
+        return await self._receipts.open_calls.others_ended(key.session_id, key.node_id, key.index, left)
 
     async def _one_or_another(self, request: ImageRequest, key: CallKey | None) -> ImageResult:
         if not request.fallback:

@@ -14,20 +14,24 @@ from contextvars import Context
 
 import orjson
 
-from invokeai.app.services.image_providers.receipt_sql import BEAT
+from invokeai.app.services.image_providers.receipt_sql import BEAT, ON_ITS_WAY
 from invokeai.app.services.shared.database.base import Database, DatabaseError
-from invokeai.app.services.shared.timestamps import timestamp
+from invokeai.app.services.shared.timestamps import timestamp, timestamp_after
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 20.0
 GONE_SECONDS = 3 * BEAT_SECONDS
+LOOK_SECONDS = 2.0
 
 
 class OpenCalls:
     """One server's calls. One round trip every `BEAT_SECONDS`, while there are any."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, alone: bool = True) -> None:
+        """`alone`: no other server uses these records."""
+        self.others = not alone
+        self.look_seconds = LOOK_SECONDS
         self._database = database
         self._held: list[str] = []
         self._beating: asyncio.Task[None] | None = None
@@ -45,6 +49,25 @@ class OpenCalls:
             if not self._held and self._beating:
                 self._beating.cancel()
                 self._beating = None
+
+    def is_held_elsewhere(self, moved_at: str) -> bool:
+        """Whether another server may hold a call whose row moved then."""
+        return self.others and moved_at > timestamp_after(-GONE_SECONDS)
+
+    async def others_ended(self, session_id: str, node_id: str, index: int, seconds: float) -> bool:
+        """Wait until no server has this call on its way, with whichever model; False when it takes longer.
+
+        One round trip every `look_seconds`.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    await asyncio.sleep(self.look_seconds)
+                    since = timestamp_after(-GONE_SECONDS)
+                    if not await self._database.fetch(ON_ITS_WAY, session_id, index, node_id, since):
+                        return True
+        except TimeoutError:
+            return False
 
     async def _beat(self) -> None:
         while True:

@@ -102,6 +102,10 @@ class SentElsewhere(ProviderError, Unavailable):
 
     may_be_billed: ClassVar[bool] = True
 
+    def __init__(self, provider_id: str) -> None:
+        message = "Another server has sent this call, and its picture appears in the gallery when it is there."
+        super().__init__(f"{message} Nothing was sent a second time.", provider_id=provider_id)
+
 
 class OutcomeUnknown(ProviderError, Unavailable):
     """The request left and no answer came: it may have been billed, so it is not sent again by itself."""

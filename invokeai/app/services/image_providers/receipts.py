@@ -84,6 +84,7 @@ class Receipt:
     provider_ref: str | None = None
     raw_answer: str | None = None
     error: str | None = None
+    moved_at: str = ""
     user_id: str = "system"
     sent_with: str | None = None
     """The mark of the key that the call left with; None: not known, or none was needed."""
@@ -92,6 +93,13 @@ class Receipt:
     store: ReceiptStore | None = field(default=None, repr=False)
     run: str | None = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
     """Who sends it, among all that hold this very call; None: it had left when it was read, and is followed up."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another server may still wait for the answer: it had left when it was read here, and moved lately."""
+        if self.store is None or self.run is not None or self.state is not ReceiptState.SENT:
+            return False
+        return self.store.open_calls.is_held_elsewhere(self.moved_at)
 
     async def sent(self, provider_ref: str | None = None) -> None:
         """The bytes leave now, or (again) the provider told its own id of the job.
@@ -175,8 +183,11 @@ class LeftOverCall:
 class ReceiptStore:
     """Receipts in the database, raw answers as objects `receipts/<id>`."""
 
-    def __init__(self, database: Database, objects: ObjectStore, caps: SpendCaps | None = None) -> None:
-        self.open_calls = OpenCalls(database)
+    def __init__(
+        self, database: Database, objects: ObjectStore, caps: SpendCaps | None = None, *, alone: bool = True
+    ) -> None:
+        """`alone`: no other server uses these records."""
+        self.open_calls = OpenCalls(database, alone=alone)
         self._database = database
         self._objects = objects
         self._caps = caps
@@ -262,8 +273,8 @@ class ReceiptStore:
             return
         if found.rows and found.rows[0]["state"] == ReceiptState.FAILED and self._caps:
             raise await self._caps.refusal(hold, receipt.user_id)
-        message = "Another server has sent this call; nothing was sent here."
-        raise SentElsewhere(message, provider_id=receipt.provider_id)
+        self.open_calls.others = True
+        raise SentElsewhere(receipt.provider_id)
 
     async def give_up(self, before: str) -> int:
         """Close calls that were never sent, did not move since `before` and have no item; how many. One round trip."""
@@ -318,6 +329,7 @@ class ReceiptStore:
             provider_ref=text("provider_ref"),
             raw_answer=text("raw_answer"),
             error=text("error"),
+            moved_at=str(row["updated_at"]),
             user_id=str(row["user_id"]),
             sent_with=text("sent_with"),
             store=self,

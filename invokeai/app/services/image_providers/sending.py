@@ -106,19 +106,26 @@ class ProviderLine:
         """The result of a call that has left, however long ago.
 
         Raises:
-            ProviderError: how it ended.
+            SentElsewhere: another server may still wait for its answer, and nobody else can tell.
+            ProviderError: how it ended otherwise.
         """
         if receipt.state is ReceiptState.REFUSED:
             said = receipt.error or f"{self._name} refused this request before."
             raise ProviderRefused.again(said, receipt.provider_id)
+        elsewhere = receipt.is_elsewhere  # now, as asking may take long
         try:
             result = await self._resume(receipt)
         except PaidPictureLate:
             raise
-        except (ProviderRefused, ProviderUnavailable, ProviderBadRequest, OutcomeUnknown) as error:
-            await _write_end(receipt, error)
+        except ProviderError as error:
+            if elsewhere and not isinstance(error, ProviderRefused):
+                raise SentElsewhere(receipt.provider_id) from None
+            if isinstance(error, (ProviderRefused, ProviderUnavailable, ProviderBadRequest, OutcomeUnknown)):
+                await _write_end(receipt, error)
             raise
         if result is None:
+            if elsewhere:
+                raise SentElsewhere(receipt.provider_id)
             message = MAYBE_BILLED.format(name=self._name)
             if receipt.state is not ReceiptState.UNKNOWN:
                 await receipt.ended(ReceiptState.UNKNOWN, message)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
+from invokeai.app.services.image_providers import image_service_manager
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.paid_work import see_through, wait_for_paid_work
 from invokeai.app.services.image_providers.provider import ProviderCredentials
@@ -21,6 +22,7 @@ from invokeai.app.services.image_providers.provider_errors import (
 from invokeai.app.services.image_providers.receipts import CallKey, ReceiptState, ReceiptStore
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
+from invokeai.app.services.shared.timestamps import timestamp_after
 from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
 from tests.app.services.shared.database.counting_database import CountingDatabase
 
@@ -35,9 +37,10 @@ class Till:
         self.database, self.folder = CountingDatabase(database), folder
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, alone: bool = True) -> None:
         self.provider = PaidImageService(lambda: ProviderCredentials(api_key="k"))
-        self.store = ReceiptStore(self.database, DiskObjects(self.folder.parent))
+        self.store = ReceiptStore(self.database, DiskObjects(self.folder.parent), alone=alone)
+        self.store.open_calls.look_seconds = 0.005
         self.manager = ImageServiceManager([self.provider, SlowImageService()], self.store)
 
     async def row(self) -> dict[str, Any]:
@@ -165,7 +168,7 @@ async def test_a_lost_answer_says_that_it_may_have_been_billed(till: Till) -> No
 
 
 async def test_of_two_servers_that_prepared_the_same_call_one_sends_it(till: Till) -> None:
-    """The first had lost its lease while it waited for a lane, and woke up again."""
+    """The first had lost its lease while it waited for a lane, and woke up: it takes up what the other one gets."""
     first, gate = till.manager, asyncio.Event()
     first_provider = till.provider
     lane = first.lines["paid"]._lane
@@ -180,12 +183,90 @@ async def test_of_two_servers_that_prepared_the_same_call_one_sends_it(till: Til
     while not till.provider.sent:
         await asyncio.sleep(0)
     lane.release()
-    with pytest.raises(SentElsewhere, match="Another server has sent this call"):
-        await late
+    while not first.metrics["paid"].failures["SentElsewhere"]:
+        await asyncio.sleep(0)
     assert (await till.row())["state"] == "sent" and first.lines["paid"].breaker._failures == 0
     gate.set()
-    await till.manager.stored(await soon)
-    assert (first_provider.sent, len(till.provider.sent)) == ([], 1)
+    result = await soon
+    assert (await late).images == result.images
+    await till.manager.stored(result)
+    await first.stored(await late)
+    assert (first_provider.sent, len(till.provider.sent)) == ([], 1) and (await till.row())["state"] == "stored"
+
+
+class Pair:
+    """Two servers on the same records; the first has sent a call and waits for its answer."""
+
+    def __init__(self, till: Till) -> None:
+        self.till, self.first, self.sender = till, till.manager, till.provider
+        self.sender.gate = asyncio.Event()
+        till.restart(alone=False)
+        self.second = till.manager
+
+    async def begin(self) -> asyncio.Task[ImageResult]:
+        task = asyncio.create_task(self.first.generate(REQUEST, KEY))
+        while not self.sender.sent:
+            await asyncio.sleep(0)
+        return task
+
+    async def take_over(self) -> asyncio.Task[ImageResult]:
+        """The second server gets the item, and begins to wait."""
+        task = asyncio.create_task(self.second.generate(REQUEST, KEY))
+        while not self.second.metrics["paid"].failures["SentElsewhere"] and not task.done():
+            await asyncio.sleep(0)
+        return task
+
+
+async def test_what_another_server_still_waits_for_is_taken_up_when_it_is_there(till: Till) -> None:
+    pair = Pair(till)
+    sending = await pair.begin()
+    waiting = await pair.take_over()
+    assert not waiting.done() and (await till.row())["state"] == "sent"
+    assert pair.sender.gate
+    pair.sender.gate.set()
+    assert (await waiting).images == (await sending).images
+    assert len(pair.sender.sent) == 1 and till.provider.sent == [] and (await till.row())["state"] == "answered"
+
+
+async def test_what_failed_at_no_cost_elsewhere_is_sent_here(till: Till) -> None:
+    pair = Pair(till)
+    pair.sender.script = raising(ProviderUnavailable("no connection"))
+    sending = await pair.begin()
+    waiting = await pair.take_over()
+    assert pair.sender.gate
+    pair.sender.gate.set()
+    with pytest.raises(ProviderUnavailable):
+        await sending
+    await waiting
+    assert len(pair.sender.sent) == len(till.provider.sent) == 1
+
+
+async def test_a_server_that_says_nothing_any_more_is_not_waited_for(till: Till) -> None:
+    pair = Pair(till)
+    sending = await pair.begin()
+    waiting = await pair.take_over()
+    assert not waiting.done()
+    await till.database.execute("UPDATE generation_receipts SET updated_at = ?", timestamp_after(-60))
+    with pytest.raises(OutcomeUnknown, match="may have been billed"):
+        await waiting
+    assert (await till.row())["state"] == "unknown" and till.provider.sent == []
+    assert pair.sender.gate
+    pair.sender.gate.set()
+    await sending
+    assert (await till.row())["state"] == "answered"  # it lived all the same
+
+
+async def test_the_wait_for_another_server_ends_and_says_where_the_picture_is(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_service_manager, "ELSEWHERE_SECONDS", 0.02)
+    pair = Pair(till)
+    sending = await pair.begin()
+    with pytest.raises(SentElsewhere, match=r"its picture appears in the gallery.*Nothing was sent a second time"):
+        await (await pair.take_over())
+    assert (await till.row())["state"] == "sent" and till.provider.sent == []
+    sending.cancel()
+    await asyncio.wait([sending])
 
 
 @pytest.mark.parametrize("canceled", [True, False])

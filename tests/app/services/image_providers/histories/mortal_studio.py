@@ -147,7 +147,8 @@ class Library:
 class MortalStudio:
     """One life over a library."""
 
-    def __init__(self, library: Library, ends_at: int | None) -> None:
+    def __init__(self, library: Library, ends_at: int | None, alone: bool = True) -> None:
+        """`alone`: there is no second studio on the library."""
         load_core_invocations()
         self.life, self.library = Life(ends_at), library
         root = library.root
@@ -159,7 +160,8 @@ class MortalStudio:
         self.providers = [self._provider(library.case, library.simulator)]
         if library.spare:
             self.providers.append(self._provider(*library.spare))
-        receipts = ReceiptStore(database, objects)
+        receipts = ReceiptStore(database, objects, alone=alone)
+        receipts.open_calls.look_seconds = 0.005
         keys = (WRONG_KEY, library.simulator.key) if library.two_keys else ()
         self.manager = ImageServiceManager(self.providers, receipts, keys_of=lambda _: keys)
         self.images = ImageService(files, ImageRecordStore(database), config.max_image_pixels)

@@ -160,7 +160,8 @@ async def walk(told: History, root: Path, template: Path, simulators: dict[str, 
     library = await fresh(told, root, template, simulators)
     click: dict[str, object] | None = batch(told)
     if told.stolen_at is not None:
-        await MortalStudio(library, None).live_beside(MortalStudio(library, None), batch(told), told.stolen_at)
+        first, second = (MortalStudio(library, None, alone=False) for _ in range(2))
+        await first.live_beside(second, batch(told), told.stolen_at)
         click = None
     for life, ends_at in enumerate((*told.deaths, None)):
         await MortalStudio(library, ends_at).live(click if life == 0 else None, cancel=told.canceled_in == life)
@@ -242,6 +243,8 @@ async def check(library: Library, told: History) -> str:
     assert len(bill) <= told.pictures, f"{len(bill)} billed jobs for one click of {told.pictures}"
     assert states["stored"] <= len(bill) <= states["stored"] + states["unknown"], (states, bill)
     stored = [receipt for receipt in receipts if receipt["state"] == "stored"]
+    if told.stolen_at and not told.fault and states.keys() == {"stored"}:
+        assert items[0]["status"] == "completed", f"its picture is stored, and it ended otherwise: {items}"
     assert len(pictures) == sum(int(str(receipt["images"])) for receipt in stored)
     if len(bill) == len(stored) and all(r["cost_kind"] in ("reported", "computed") for r in stored):
         assert sum(Decimal(str(r["cost_amount"])) for r in stored) == sum(line.amount for line in bill)
