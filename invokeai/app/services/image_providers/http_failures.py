@@ -30,9 +30,10 @@ class HttpFailures(ImageProvider):
         message = f"The request left for {self.info.display_name}, but {why}; it may have been billed."
         return OutcomeUnknown(message, provider_id=self.info.provider_id)
 
-    def late(self, why: str) -> PaidPictureLate:
-        """The picture is there or still made, and the provider can be asked for it later."""
-        message = f"{self.info.display_name} was paid, but {why}; it is asked again, and the picture comes by itself."
+    def late(self, why: str, *, paid: bool = True) -> PaidPictureLate:
+        """The picture is (`paid`: certainly) there or still made, and the provider can be asked for it later."""
+        was, comes = ("was", "the picture comes") if paid else ("may have been", "what it has made comes")
+        message = f"{self.info.display_name} {was} paid, but {why}; it is asked again, and {comes} by itself."
         return PaidPictureLate(message, provider_id=self.info.provider_id)
 
     def failure(

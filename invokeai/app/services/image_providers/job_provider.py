@@ -67,8 +67,8 @@ class JobImageProvider(HttpImageProvider):
             return await self._finish(job, receipt, model.timeout_seconds)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """What is asked inside is about a job that may be taken: it must not be submitted again, with whatever key.
+    def taken(self, *, certainly: bool = True) -> Iterator[None]:
+        """What is asked inside is about a job that is or may be taken: it is not submitted again, with whatever key.
 
         Raises:
             PaidPictureLate: the key was not accepted for the question.
@@ -76,7 +76,7 @@ class JobImageProvider(HttpImageProvider):
         try:
             yield
         except (ProviderAuthError, ProviderQuotaExhausted, ProviderRateLimited):
-            raise self.late("the key was not accepted when it was asked for the picture") from None
+            raise self.late("the key was not accepted when it was asked for the picture", paid=certainly) from None
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
         """The result from the kept answer, else from the provider; None when no job was named."""

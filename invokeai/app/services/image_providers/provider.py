@@ -33,6 +33,8 @@ class ProviderCredentials:
     models: tuple[str, ...] = ()
     result_hosts: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    key_is_for_another_address: bool = False
+    """There is a key, and it was given for another address than this one."""
 
     def __repr__(self) -> str:
         return f"ProviderCredentials(api_key={'set' if self.api_key else None}, base_url={self.base_url!r})"
@@ -45,6 +47,11 @@ class ImageProvider(ABC):
     """A service that makes pictures. Safe to use from many tasks of one event loop."""
 
     info: ClassVar[ProviderInfo]
+    default_base_url: ClassVar[str] = ""
+    api_hosts: ClassVar[tuple[str, ...]] = ()
+    """Further hosts that the key may travel to, for providers that answer with addresses of their own."""
+    base_url_schemes: ClassVar[tuple[str, ...]] = ("https",)
+    """How a base URL may begin; on this machine also without TLS."""
 
     def __init__(self, credentials: CredentialsSource = ProviderCredentials) -> None:
         """`credentials` is asked anew for every use, so a key typed in the UI works at once."""
@@ -57,8 +64,17 @@ class ImageProvider(ABC):
     def get_unavailability_reason(self) -> str | None:
         """A sentence on what is missing, or None."""
         if self.info.needs_key and not self._credentials().api_key:
-            return f"No API key is set for {self.info.display_name}."
+            return self.key_for_another_address() or f"No API key is set for {self.info.display_name}."
         return None
+
+    def key_for_another_address(self) -> str | None:
+        """A sentence, where there is a key and it is not sent to the base URL in force."""
+        if not self._credentials().key_is_for_another_address:
+            return None
+        return (
+            f"The key of {self.info.display_name} was given for another address than the base URL in force, so it is "
+            "not sent there: enter a key for that address too."
+        )
 
     def get_setup_instructions(self) -> str:
         """How to make the provider available, in a sentence or two."""
@@ -106,6 +122,10 @@ class ImageProvider(ABC):
     async def resume(self, receipt: Receipt) -> ImageResult | None:
         """The result of a call sent earlier, from its raw answer or by asking the provider; None: cannot tell."""
         return None
+
+    def has_taken(self, receipt: Receipt) -> bool:
+        """Whether the receipt of a call without an answer shows that it was taken, not only that it was sent."""
+        return receipt.provider_ref is not None
 
     async def aclose(self) -> None:
         """Let go of connections."""

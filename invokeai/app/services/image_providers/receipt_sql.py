@@ -50,6 +50,9 @@ BEAT = """UPDATE generation_receipts SET updated_at = ?
 ON_ITS_WAY = """SELECT 1 FROM generation_receipts WHERE session_id = ? AND call_index = ? AND state = 'sent'
   AND substr(node_id || '>', 1, instr(node_id || '>', '>')) = ? || '>' AND updated_at > ? LIMIT 1"""
 """A call that a living server has sent, with whichever of the models that it may use."""
+ACCEPTED = """SELECT 1 FROM generation_receipts WHERE provider_id = ? AND sent_with = ?
+  AND state IN ('answered', 'stored', 'refused') LIMIT 1"""
+"""A key that the provider has accepted for a call."""
 UPDATE_COST = """UPDATE generation_receipts SET state = ?, cost_amount = ?, cost_currency = ?, cost_kind = ?,
   cost_micros = ?, cap_micros = COALESCE(?, cap_micros), images = ?, updated_at = ? WHERE receipt_id = ?"""
 """Pictures are stored. What the caps hold becomes the true cost, and stays the estimate where none is known."""

@@ -6,7 +6,6 @@ The raw answer is a file that is there before the row says `answered`.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import uuid
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +21,7 @@ from invokeai.app.services.image_providers.open_calls import OpenCalls
 from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider_errors import ProviderError, SentElsewhere
 from invokeai.app.services.image_providers.receipt_sql import (
+    ACCEPTED,
     CLAIM,
     GIVE_UP,
     INSERT,
@@ -33,6 +33,7 @@ from invokeai.app.services.image_providers.receipt_sql import (
     UPDATE,
     UPDATE_COST,
 )
+from invokeai.app.services.image_providers.request_facts import request_digest, request_facts
 from invokeai.app.services.image_providers.spend_caps import CURRENCY, Hold, SpendCaps, micros, today
 from invokeai.app.services.shared.database.base import Database, Row, Statement
 from invokeai.app.services.shared.errors import NotFound
@@ -142,6 +143,12 @@ class Receipt:
         """It ended without a picture, as it is written, and was billed all the same."""
         if self.store:
             await self.store.close(self.receipt_id, cost, 0, self.state)
+
+    async def sender_was_accepted(self) -> bool:
+        """Whether the key that the call left with was ever accepted, or nobody can tell."""
+        if self.store is None or self.sent_with is None:
+            return True
+        return await self.store.has_accepted(self.provider_id, self.sent_with)
 
     async def read_answer(self) -> bytes | None:
         """The raw answer, if one was kept."""
@@ -276,6 +283,10 @@ class ReceiptStore:
         self.open_calls.others = True
         raise SentElsewhere(receipt.provider_id)
 
+    async def has_accepted(self, provider_id: str, mark: str) -> bool:
+        """Whether the provider ever took a call with the key of that mark. One round trip."""
+        return await self._database.fetch_one(ACCEPTED, provider_id, mark) is not None
+
     async def give_up(self, before: str) -> int:
         """Close calls that were never sent, did not move since `before` and have no item; how many. One round trip."""
         return (await self._database.execute(GIVE_UP, NEVER_SENT, timestamp(), before)).rowcount
@@ -346,31 +357,3 @@ def _tell(receipt_id: str, what: str) -> None:
 
 def _key(receipt_id: str) -> str:
     return f"receipts/{receipt_id}"
-
-
-def request_facts(request: ImageRequest) -> dict[str, Any]:
-    """What was asked for, in the members of a picture's metadata; what was not asked for is left out."""
-    facts = {
-        "generation_mode": request.mode,
-        "positive_prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "width": request.width,
-        "height": request.height,
-        "seed": request.seed,
-        "steps": request.steps,
-        "strength": request.strength,
-        "upscale_scale": request.scale,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def request_digest(request: ImageRequest) -> str:
-    """SHA-256 of what was asked for, pictures by size and mode only."""
-    pictures = [p for p in (request.init_image, request.mask_image, *request.reference_images) if p is not None]
-    words = (
-        request.model, request.mode, request.prompt, request.negative_prompt, request.seed, request.num_images,
-        request.width, request.height, request.image_size, request.steps, request.guidance, request.strength,
-        request.scale,
-        sorted(request.options.items()), [(p.size, p.mode) for p in pictures],
-    )  # fmt: skip
-    return hashlib.sha256(repr(words).encode()).hexdigest()

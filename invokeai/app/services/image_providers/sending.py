@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 RATE_LIMIT_TRIES = 3
 LONGEST_WAIT = 60.0
 MAYBE_BILLED = "The request reached {name}, but no answer came back; it may have been billed."
+NEVER_ACCEPTED = (
+    "{name} does not accept the key that had sent this call, and never did as far as receipts tell, so it cannot be "
+    "asked what became of it; it may have been billed. Check the key."
+)
 
 
 class ProviderLine:
@@ -138,6 +142,7 @@ class ProviderLine:
         Raises:
             ProviderError: how it ended. `ProviderAuthError` and what else is no answer: who could tell was not heard.
         """
+        sender_refused = False
         unheard: ProviderError | None = None
         strangers: ProviderError | None = None
         for key in self.keys.asked_about(receipt.sent_with):
@@ -149,6 +154,7 @@ class ProviderLine:
                 raise
             except (ProviderAuthError, ProviderQuotaExhausted, ProviderRateLimited) as refusal:
                 unheard = unheard or refusal
+                sender_refused = sender_refused or (own and isinstance(refusal, ProviderAuthError))
             except (ProviderUnavailable, ProviderBadRequest, OutcomeUnknown) as end:
                 if own:
                     raise
@@ -156,6 +162,8 @@ class ProviderLine:
             else:
                 if own or result is not None:
                     return result
+        if sender_refused and not self.provider.has_taken(receipt) and not await receipt.sender_was_accepted():
+            raise OutcomeUnknown(NEVER_ACCEPTED.format(name=self._name), provider_id=receipt.provider_id)
         if error := unheard or strangers:
             raise error
         return None

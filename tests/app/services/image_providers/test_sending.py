@@ -180,10 +180,11 @@ class TwoKeys:
         self.store = ReceiptStore(database, DiskObjects(folder))
         self.manager = ImageServiceManager([self.provider], self.store, keys_of=lambda _: ["refused", "mine"])
 
-    async def send(self, sender: str) -> None:
-        receipt = await self.store.open(KEY, "paid", "pro", REQUEST)
+    async def send(self, sender: str, job: str | None = "job-7", key: CallKey = KEY) -> Receipt:
+        receipt = await self.store.open(key, "paid", "pro", REQUEST)
         with self.manager.lines["paid"].keys.use_key(sender):
-            await receipt.sent("job-7")
+            await receipt.sent(job)
+        return receipt
 
     async def follow_up(self) -> ImageResult:
         return await self.manager.generate(replace(REQUEST, model="paid/pro"), KEY)
@@ -211,6 +212,20 @@ async def test_a_call_stays_open_while_the_key_that_had_sent_it_is_refused(
     assert bench.provider.asked == ["mine"] and (await bench.row())["state"] == "sent"
     bench.provider.refused, bench.provider.knows = frozenset(), "refused"
     assert len((await bench.follow_up()).images) == 1 and bench.provider.sent == []
+
+
+@pytest.mark.parametrize("accepted_before", [False, True])
+async def test_a_call_that_may_not_have_been_taken_ends_with_a_key_that_was_never_accepted(
+    any_database: Database, tmp_path: Path, accepted_before: bool
+) -> None:
+    bench = TwoKeys(any_database, tmp_path)
+    if accepted_before:
+        await (await bench.send("refused", key=CallKey("session", "earlier"))).answered(b"red")
+    await bench.send("refused", job=None)
+    with pytest.raises(ProviderAuthError if accepted_before else OutcomeUnknown, match="key"):
+        await bench.follow_up()
+    state = await any_database.fetch_one("SELECT state FROM generation_receipts WHERE node_id = ?", KEY.node_id)
+    assert state == {"state": "sent" if accepted_before else "unknown"} and bench.provider.asked == ["mine"]
 
 
 async def test_where_the_key_is_not_known_a_refused_one_keeps_the_call_open(

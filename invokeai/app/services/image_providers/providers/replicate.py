@@ -83,7 +83,7 @@ class ReplicateImageService(JobImageProvider):
         except OutcomeUnknown:
             if "get" in json.loads(receipt.provider_ref or "{}"):  # it was named, so this is how it ended
                 raise
-            with self.taken():
+            with self.taken(certainly=False):
                 result = await self.resume(receipt)
             if result is None:
                 raise
@@ -98,6 +98,10 @@ class ReplicateImageService(JobImageProvider):
                 return None
             await receipt.sent(json.dumps({**known, "get": address}))
         return await super().resume(receipt)
+
+    def has_taken(self, receipt: Receipt) -> bool:
+        """Where it has named the prediction's address."""
+        return "get" in json.loads(receipt.provider_ref or "{}")
 
     async def _look_for(self, known: Mapping[str, Any], model_id: str) -> str | None:
         """The address of the prediction that was sent, among the last hundred; Replicate keeps inputs for an hour.

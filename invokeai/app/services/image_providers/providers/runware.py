@@ -133,6 +133,10 @@ class RunwareImageService(JobImageProvider):
             return None
         return await super().resume(receipt)
 
+    def has_taken(self, receipt: Receipt) -> bool:
+        """The id in the receipt is our own, so nothing shows it."""
+        return False
+
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
         """The task, under an id that is written into the receipt before it is sent."""
         assert isinstance(model, RunwareModelConfig)
@@ -201,7 +205,7 @@ class RunwareImageService(JobImageProvider):
         return self.failure(answer, f"status {answer.status}", code=str(answer.status))
 
     async def _was_taken(self, job: str) -> bool:
-        with self.taken():
+        with self.taken(certainly=False):
             return await self._is_known(job)
 
     async def _is_known(self, job: str) -> bool:
