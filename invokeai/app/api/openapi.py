@@ -98,7 +98,7 @@ def _shown(app: FastAPI) -> Iterator[str]:
     yield from (app.title, app.version, app.openapi_version)
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            yield f"{sorted(route.methods)} {route.path}"
+            yield f"{sorted(route.methods or ())} {route.path}"
     yield from sorted(event.__qualname__ for event in _subclasses(Event))
 
 
