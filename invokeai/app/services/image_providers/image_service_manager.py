@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 COME_HOME_SECONDS = 20.0
 """How long the end of the server waits for canceled calls that are billed all the same."""
 ELSEWHERE_SECONDS = 900.0
-"""How long a call waits for what another server, that has sent it, gets: longer than models take."""
+"""How long a call waits for what another run, that has sent it, gets: longer than models take."""
 COST_NOTHING = (ProviderUnavailable, ProviderRateLimited, ProviderQuotaExhausted, ProviderAuthError)
 """After these another model may be asked, where the request allows it: the provider certainly did no work."""
 
@@ -107,7 +107,7 @@ class ImageServiceManager(ModelRoutes):
             NotFound: nobody has that model.
             SpendCapReached: the caps have no room for it.
             ProviderError: how it ended otherwise; only `OutcomeUnknown` may have cost money, and `SentElsewhere`, whose
-                picture another server stores.
+                picture another run stores.
         """
         with working_in(place):
             until = time.monotonic() + ELSEWHERE_SECONDS

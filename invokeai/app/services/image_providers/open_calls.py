@@ -50,9 +50,9 @@ class OpenCalls:
                 self._beating.cancel()
                 self._beating = None
 
-    def is_held_elsewhere(self, moved_at: str) -> bool:
-        """Whether another server may hold a call whose row moved then."""
-        return self.others and moved_at > timestamp_after(-GONE_SECONDS)
+    def may_be_held(self, receipt_id: str, moved_at: str) -> bool:
+        """Whether an earlier run on this server holds a call whose row moved then, or another server may hold it."""
+        return receipt_id in self._held or (self.others and moved_at > timestamp_after(-GONE_SECONDS))
 
     async def others_ended(self, session_id: str, node_id: str, index: int, seconds: float) -> bool:
         """Wait until no server has this call on its way, with whichever model; False when it takes longer.

@@ -98,12 +98,12 @@ class ProviderUnavailable(ProviderError, Unavailable):
 
 
 class SentElsewhere(ProviderError, Unavailable):
-    """Another server has sent this very call, and stores what comes of it; nothing was sent here."""
+    """Another server, or an earlier run, has sent this very call and stores what comes of it; nothing was sent here."""
 
     may_be_billed: ClassVar[bool] = True
 
     def __init__(self, provider_id: str) -> None:
-        message = "Another server has sent this call, and its picture appears in the gallery when it is there."
+        message = "Another run has sent this call, and its picture appears in the gallery when it is there."
         super().__init__(f"{message} Nothing was sent a second time.", provider_id=provider_id)
 
 

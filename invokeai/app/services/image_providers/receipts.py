@@ -97,10 +97,10 @@ class Receipt:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether another server may still wait for the answer: it had left when it was read here, and moved lately."""
+        """Whether another run may still wait for the answer: the call had left when it was read for this one."""
         if self.store is None or self.run is not None or self.state is not ReceiptState.SENT:
             return False
-        return self.store.open_calls.is_held_elsewhere(self.moved_at)
+        return self.store.open_calls.may_be_held(self.receipt_id, self.moved_at)
 
     async def sent(self, provider_ref: str | None = None) -> None:
         """The bytes leave now, or (again) the provider told its own id of the job.

@@ -110,7 +110,7 @@ class ProviderLine:
         """The result of a call that has left, however long ago.
 
         Raises:
-            SentElsewhere: another server may still wait for its answer, and nobody else can tell.
+            SentElsewhere: another run may still wait for its answer, and nobody else can tell.
             ProviderError: how it ended otherwise.
         """
         if receipt.state is ReceiptState.REFUSED:

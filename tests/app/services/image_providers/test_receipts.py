@@ -228,6 +228,22 @@ async def test_what_another_server_still_waits_for_is_taken_up_when_it_is_there(
     assert len(pair.sender.sent) == 1 and till.provider.sent == [] and (await till.row())["state"] == "answered"
 
 
+async def test_an_earlier_run_on_the_only_server_is_waited_for_too(till: Till) -> None:
+    """The computer slept, so the server lost its own lease, canceled the item and took it again."""
+    till.provider.gate = asyncio.Event()
+    first = asyncio.create_task(see_through(till.manager.generate(REQUEST, KEY)))
+    while not till.provider.sent:
+        await asyncio.sleep(0)
+    first.cancel()
+    again = asyncio.create_task(till.manager.generate(REQUEST, KEY))
+    while not till.manager.metrics["paid"].failures["SentElsewhere"] and not again.done():
+        await asyncio.sleep(0)
+    till.provider.gate.set()
+    assert len((await again).images) == 1
+    await wait_for_paid_work(5)
+    assert len(till.provider.sent) == 1 and (await till.row())["state"] == "answered"
+
+
 async def test_what_failed_at_no_cost_elsewhere_is_sent_here(till: Till) -> None:
     pair = Pair(till)
     pair.sender.script = raising(ProviderUnavailable("no connection"))
