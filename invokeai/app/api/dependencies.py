@@ -175,6 +175,7 @@ def image_generation(
 ) -> ImageServiceManager:
     """Every provider that is found, behind one service."""
     providers = load_providers(credentials.get, config.root_path / "providers")
+    credentials.serve(providers)
     return ImageServiceManager(providers, receipts, default_model=config.default_image_model, keys_of=credentials.keys)
 
 

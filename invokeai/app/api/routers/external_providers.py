@@ -1,4 +1,4 @@
-"""Keys and addresses of providers. Keys go in and never come out."""
+"""Keys and addresses of providers. Keys go in and never come out, and to no address that they were not given for."""
 
 from typing import Annotated
 
@@ -70,7 +70,10 @@ async def get_external_provider_configs(services: ServicesDep) -> list[ExternalP
 async def set_external_provider_config(
     services: ServicesDep, _: AdminDep, provider_id: ProviderId, update: ExternalProviderConfigUpdate
 ) -> ExternalProviderConfigModel:
-    """Keep a key or an address. Settings and environment win over what is kept here."""
+    """Keep a key or an address. Settings and environment win over what is kept here.
+
+    A key is sent to the address in force when it came, so a new address needs a key in the same request or after it.
+    """
     provider = services.image_generation.get_provider(provider_id)
     changes = update.model_dump(include=update.model_fields_set)
     if not changes:
@@ -78,12 +81,13 @@ async def set_external_provider_config(
     if changes.get("api_key"):
         if not provider.info.takes_key:
             raise NotAvailableHere(f"{provider.info.display_name} needs no key.")
-        if services.provider_credentials.key_is_configured(provider_id):
+        if services.provider_credentials.key_is_configured(provider_id, changes):
             raise NotAvailableHere(_from_settings(provider))
     was_available = provider.is_available()
     services.provider_credentials.save(provider_id, changes)
     services.image_generation.metrics[provider_id].forget_failure()
-    await provider.refresh_models()
+    if provider.is_available():
+        await provider.refresh_models()
     if provider.is_available() and not was_available:
         services.model_manager.announce_provider(provider_id)
     return _config(services, provider)
@@ -112,6 +116,8 @@ def _config(services: ServicesDep, provider: ImageProvider) -> ExternalProviderC
 def _how_it_is_set(services: ServicesDep, provider: ImageProvider) -> str | None:
     if not provider.is_available():
         return None
+    if withheld := provider.key_for_another_address():  # of a provider that can do without
+        return withheld
     if services.provider_credentials.key_is_configured(provider.info.provider_id):
         return _from_settings(provider)
     return provider.get_setup_instructions() if not provider.info.needs_key else None

@@ -64,9 +64,6 @@ class HttpImageProvider(HttpFailures):
     A subclass says what is sent (`call_for`), reads an answer (`result_of`) and what is wrong with one (`failure_of`).
     """
 
-    default_base_url: ClassVar[str]
-    api_hosts: ClassVar[tuple[str, ...]] = ()
-    """Further hosts that the key may travel to, for providers that answer with addresses of their own."""
     result_hosts: ClassVar[tuple[str, ...]] = ()
     """Host names below which the provider keeps results."""
     pause_seconds: ClassVar[float] = 1.0

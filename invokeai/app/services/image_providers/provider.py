@@ -73,7 +73,7 @@ class ImageProvider(ABC):
             return None
         return (
             f"The key of {self.info.display_name} was given for another address than the base URL in force, so it is "
-            "not sent there: enter a key for that address too."
+            "not sent there. Enter a key for that address too."
         )
 
     def get_setup_instructions(self) -> str:

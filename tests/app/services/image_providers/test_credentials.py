@@ -26,8 +26,10 @@ def test_a_key_survives_a_restart_in_a_file_of_our_own(tmp_path: Path) -> None:
 def test_what_is_not_named_stays_and_empty_removes(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     store.save("openai", {"api_key": "sk-1", "base_url": "https://a.example"})
+    store.save("openai", {"api_key": "sk-2"})
+    assert store.get("openai").api_key == "sk-2" and store.get("openai").base_url == "https://a.example"
     store.save("openai", {"base_url": None})
-    assert store.get("openai").api_key == "sk-1" and store.get("openai").base_url is None
+    assert store.get("openai").api_key is None and store.get("openai").base_url is None
     store.save("openai", {"api_key": ""})
     assert store.get("openai").api_key is None
     assert (tmp_path / FILE_NAME).read_text() == "{}"

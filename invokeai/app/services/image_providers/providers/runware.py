@@ -44,6 +44,8 @@ GONE = ("taskFailedOrNotFound", "taskNotFound")
 REFUSALS = ("contentpolicy", "sensitivecontent", "unsafecontent", "nsfw", "promptblocked", "imageblocked", "moderation",
             "invalidprovidercontent")  # fmt: skip
 MONEY = ("insufficient", "credits", "balance", "quota", "paymentrequired")
+SERVER = ("internalserver", "serviceunavailable", "standarderror", "unknownerror", "timeoutprovider")
+"""After these it may have the task, whatever the status says."""
 KEY = ("invalidapikey", "unauthorized", "forbidden", "permissiondenied", "authtimeout", "suspended")
 SENDINGS = 3
 TAKEN = {"taskType", "taskUUID"}
@@ -65,6 +67,8 @@ class RunwareImageService(JobImageProvider):
         options=OPTIONS,
     )
     default_base_url = "https://api.runware.ai"
+    api_hosts = ("runware.ai",)
+    base_url_schemes = ("https", "wss")
     result_hosts = ("runware.ai",)
 
     def __init__(
@@ -112,13 +116,11 @@ class RunwareImageService(JobImageProvider):
             except PaidPictureLate:
                 raise
             except OutcomeUnknown as error:
-                if error.provider_code is not None:  # Runware's own words, so it is not for us to send again
+                if await self._was_taken(job):
+                    break
+                if sending + 1 == SENDINGS or error.provider_code is not None:  # told by words or status, not lost
                     raise
-                if not await self._was_taken(job):
-                    if sending + 1 == SENDINGS:
-                        raise
-                    continue
-                break
+                continue
             except ProviderError as error:
                 if sending and not isinstance(error, ProviderBadRequest | ProviderRefused):
                     raise self.unknown("it could not be sent a second time") from None
@@ -236,6 +238,8 @@ class RunwareImageService(JobImageProvider):
             return ProviderAuthError(f"Runware: {said} Check the key of Runware.", **words)
         if "ratelimit" in low:
             return ProviderRateLimited(f"Runware: {said}", retry_after=answer.retry_after, **words)
+        if any(part in low for part in SERVER):
+            return OutcomeUnknown(f"Runware: {said} It may have been billed.", **words)
         return self.failure(answer, said, code or "none", task_id)
 
 
