@@ -126,6 +126,8 @@ class RunwareSocketSimulator(RunwareSimulator):
                 answer = self._response(asked)
             else:
                 answer = self._take(asked)
+                if fault and fault.kind == "error after":  # no gateway speaks on an open connection
+                    answer = self.trouble(Fault("trouble", "server error"))
             assert isinstance(answer.body, bytes)
             body = json.loads(answer.body)
         except Rejected as rejected:

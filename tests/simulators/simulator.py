@@ -16,7 +16,7 @@ from aiohttp import web
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-Kind = Literal["cut before", "cut after", "truncate", "garbage", "slow", "trouble"]
+Kind = Literal["cut before", "cut after", "truncate", "garbage", "error after", "slow", "trouble"]
 Trouble = Literal["rate limited", "day is over", "no money", "refused prompt", "refused output", "server error"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Body = TypeVar("Body", bound=BaseModel)
@@ -35,14 +35,16 @@ class Fault:
     """What happens to one paid request.
 
     `cut before`: the connection ends and nothing was done. `cut after`, `truncate`, `garbage`: the work is done and
-    billed, and no answer, half of one, or nonsense comes. `slow`: after `seconds`. `trouble`: the service's own words
-    for `trouble`, nothing billed.
+    billed, and no answer, half of one, or nonsense comes. `error after`: the same, and a gateway's page with `status`
+    comes, or without one the service's own words for a server error. `slow`: after `seconds`. `trouble`: the service's
+    own words for `trouble`, nothing billed.
     """
 
     kind: Kind
     trouble: Trouble | None = None
     seconds: float = 0.0
     retry_after: float | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,8 @@ class Simulator:
             return answer
         if fault.kind == "garbage":
             return web.Response(status=200, body=b'{"data": [{"b64', content_type="application/json")
+        if fault.kind == "error after":
+            return self._error_after(fault)
         if fault.kind == "truncate" and isinstance(answer, web.Response) and isinstance(answer.body, bytes):
             cut = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             cut.content_length = len(answer.body)
@@ -250,6 +254,12 @@ class Simulator:
             await cut.write(answer.body[: len(answer.body) // 2])
             await asyncio.sleep(0.02)  # so that the half is on its way before the end
         return _cut(request)
+
+    def _error_after(self, fault: Fault) -> web.Response:
+        if fault.status is None:
+            return self.trouble(Fault("trouble", "server error"))
+        page = f"<html><body><h1>{fault.status} from the gateway</h1></body></html>"
+        return web.Response(status=fault.status, text=page, content_type="text/html")
 
     async def _serve_picture(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(SeenRequest(request.method, request.path, dict(request.headers)))

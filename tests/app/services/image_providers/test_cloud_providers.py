@@ -178,6 +178,20 @@ async def test_a_lost_answer_is_found_or_said_and_never_paid_twice(bench: CloudB
     assert (result is not None) == bench.case.lost_answer_is_found
 
 
+@pytest.mark.parametrize("status", [None, 502, 503, 504])
+async def test_work_that_was_taken_before_an_error_is_found_or_said(bench: CloudBench, status: int | None) -> None:
+    if status is None and not bench.case.server_error.may_be_billed:
+        return  # the service's own words mean that nothing was made
+    bench.simulator.faults = [Fault("error after", status=status)]
+    if bench.case.lost_answer_is_found:
+        _check_pictures(await bench.generate(), 1)
+    else:
+        with pytest.raises(OutcomeUnknown):
+            await bench.generate()
+        assert (await bench.receipt_row())["state"] == "unknown"
+    assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1
+
+
 async def test_a_cut_before_anything_was_done_is_said_too(bench: CloudBench) -> None:
     bench.simulator.faults = [Fault("cut before")]
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from PIL import Image
 
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest
@@ -25,7 +26,7 @@ from tests.app.services.image_providers.cloud_bench import KEY, CloudBench, clou
 from tests.app.services.image_providers.provider_cases.runware import CASE
 from tests.simulators.runware import RunwareSimulator
 from tests.simulators.runware_bodies import MODELS
-from tests.simulators.simulator import Fault
+from tests.simulators.simulator import Fault, Rejected
 
 OTHER = CallKey("session", "another node")
 
@@ -324,3 +325,17 @@ def test_estimates_grow_with_size_and_steps() -> None:
     assert estimate("bfl:5@1", width=2048, height=2048) == "0.075"
     assert estimate("google:4@3", width=4096, height=4096) == "0.155"
     assert estimate("openai:gpt-image@2", width=3840, height=2160) == "0.419238"
+
+
+@pytest.mark.parametrize("code", ["serviceUnavailable", "unknownError"])
+async def test_a_fault_of_the_service_is_asked_about_whatever_its_status(
+    bench: CloudBench, runware: RunwareSimulator, code: str
+) -> None:
+    take = runware._take
+
+    def faulty(asked: dict[str, Any]) -> web.Response:
+        take(asked)
+        raise Rejected(400, {"errors": [{"code": code, "message": "It broke."}]})
+
+    runware._take = faulty  # type: ignore[method-assign]
+    assert len((await bench.generate()).images) == len(runware.ledger) == runware.paid_requests == 1

@@ -31,6 +31,7 @@ FAULTS = (
     Fault("cut after"),
     Fault("truncate"),
     Fault("garbage"),
+    Fault("error after", status=503),
     Fault("slow", seconds=0.02),
     Fault("trouble", "rate limited", retry_after=0.01),
     Fault("trouble", "refused prompt"),
