@@ -1,22 +1,33 @@
 """The image router for programs: models, health, and pictures from a prompt in one request, stored in the gallery.
 
-A cost is an amount with its kind, or null where nobody knows; it is never an invented 0. Sketch really costs 0.
+A size that was not asked for is the model's own; nothing that was asked for is dropped in silence.
 """
 
 import asyncio
-from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from invokeai.app.api.api_tokens import TokenDep
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
-from invokeai.app.services.image_providers.capabilities import GENERATION_MODES, ExternalModelCapabilities, ImageMode
+from invokeai.app.api.image_generation_wire import (
+    CostInfo,
+    GenerateImageAnswer,
+    GenerateImageForm,
+    GenerateImagesRequest,
+    GenerateImagesResponse,
+    GroupedImageModels,
+    ImageEstimate,
+    ImageHealth,
+    ImageModelInfo,
+    ImageModelList,
+    ProviderHealth,
+    ProviderModels,
+)
+from invokeai.app.services.image_providers.capabilities import GENERATION_MODES
 from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
-from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, total_cost
-from invokeai.app.services.image_providers.image_model import PictureWork
-from invokeai.app.services.image_providers.picture_requests import sized
+from invokeai.app.services.image_providers.generation import Cost, ImageRequest, total_cost
+from invokeai.app.services.image_providers.picture_requests import sized, with_size
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import ProviderUnavailable
 from invokeai.app.services.services import Services
@@ -24,166 +35,8 @@ from invokeai.app.services.shared.errors import InvalidInput, NotFound
 
 image_generation_router = APIRouter(tags=["image_generation"], dependencies=[TokenDep])
 
-MAX_IMAGES = 100
-
-
-Fallback = Annotated[
-    list[str], Field(max_length=8, description="Models that may be used where the one before certainly cost nothing.")
-]
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(defer_build=True, protected_namespaces=())
-
-
-class ImageModelInfo(_Wire):
-    """A model that can be named in a request, by `id`."""
-
-    id: str
-    provider: str
-    model_id: str
-    name: str
-    description: str
-    capabilities: ExternalModelCapabilities
-    supports_strength: bool
-    work: PictureWork | None = Field(description="What it takes to upscale or to remove a background, if it can.")
-
-
-class ImageModelList(_Wire):
-    """The models that can be used now."""
-
-    models: list[ImageModelInfo]
-
-
-class CostInfo(_Wire):
-    """A cost: decimal text or null, and whether it was reported, computed, estimated or is unknown."""
-
-    amount: str | None
-    currency: str
-    kind: CostKind
-
-
-class GenerateImagesRequest(_Wire):
-    """What to generate, or what to do with `init_image`: upscale it by `scale`, or remove its background.
-
-    Pictures are named as in the gallery. Width and height are for generating alone.
-    """
-
-    model_config = ConfigDict(defer_build=False, extra="forbid")
-
-    prompt: str = ""
-    model: str | None = None
-    mode: ImageMode = "txt2img"
-    negative_prompt: str | None = None
-    seed: int | None = None
-    num_images: int = Field(default=1, ge=1, le=MAX_IMAGES)
-    width: int = Field(default=1024, ge=1)
-    height: int = Field(default=1024, ge=1)
-    image_size: str | None = None
-    steps: int | None = Field(default=None, ge=1)
-    guidance: float | None = Field(default=None, ge=0)
-    strength: float | None = Field(default=None, ge=0, le=1)
-    scale: float | None = Field(default=None, gt=0, le=16)
-    init_image: str | None = None
-    mask_image: str | None = None
-    reference_images: list[str] = Field(default_factory=list, max_length=32)
-    options: dict[str, Any] = Field(default_factory=dict)
-    board_id: str | None = None
-    fallback: Fallback = []
-
-
-class ImageEstimate(_Wire):
-    """What a request would cost: one figure a call, and their sum where all are known in one currency."""
-
-    provider: str
-    model: str
-    calls: list[CostInfo]
-    total: CostInfo
-
-
-class GenerateImagesResponse(_Wire):
-    """The stored pictures and how they came about."""
-
-    images: list[dict[str, Any]]
-    provider: str
-    model: str
-    cost: CostInfo
-    seconds: float
-    request_id: str | None
-    note: str | None
-    asked: str | None = Field(default=None, description="The model asked for, where a fallback was used.")
-
-
-class ProviderHealth(_Wire):
-    """One provider now, and its counters since the server started."""
-
-    provider: str
-    display_name: str
-    available: bool
-    reason: str | None
-    in_flight: int
-    waiting: int
-    requests: int
-    images: int
-    seconds: float
-    failures: dict[str, int]
-    circuit: str
-    keys_set_aside: int
-    last_failure: str | None
-
-
-class ImageHealth(_Wire):
-    """Whether pictures can be made."""
-
-    status: str
-    providers: list[ProviderHealth]
-
-
-class ProviderModels(_Wire):
-    """A provider and its models, usable or not."""
-
-    provider: str
-    display_name: str
-    description: str
-    available: bool
-    reason: str | None
-    default_model: str
-    models: list[ImageModelInfo]
-
-
-class GroupedImageModels(_Wire):
-    """All models by provider, and what a request without a model would use, or the reason there is nothing."""
-
-    providers: list[ProviderModels]
-    current_provider: str | None
-    current_model: str | None
-    reason: str | None
-
-
-class GenerateImageForm(_Wire):
-    """A picture in one call. `style` and `image_type` are added to the prompt, in words."""
-
-    model_config = ConfigDict(defer_build=False)
-
-    prompt: str
-    style: str | None = None
-    image_type: str | None = None
-    model: str | None = None
-    size: Annotated[str, StringConstraints(pattern=r"^\d{1,5}x\d{1,5}$")] = "1024x1024"
-    fallback: Fallback = []
-
-
-class GenerateImageAnswer(_Wire):
-    """Where the picture is, and how it came about."""
-
-    success: bool
-    image_url: str
-    image_path: str
-    prompt: str
-    service: str
-    model: str
-    generation_time: float
-    cost: CostInfo
+NOT_AS_IT_IS = {"board_id", "init_image", "mask_image", "reference_images", "fallback", "width", "height"}
+"""Members of a request to generate that are no members of an `ImageRequest`, or other ones there."""
 
 
 def _models(provider: ImageProvider) -> list[ImageModelInfo]:
@@ -303,11 +156,10 @@ async def estimate_images(services: ServicesDep, body: GenerateImagesRequest) ->
 @image_generation_router.post("/generate-image", operation_id="generate_image")
 async def generate_image(services: ServicesDep, user: CurrentUserDep, body: GenerateImageForm) -> GenerateImageAnswer:
     """Generate one picture and store it in the gallery."""
-    width, _, height = body.size.partition("x")
+    width, height = (int(side) for side in body.size.split("x")) if body.size else (None, None)
     prompt = ", ".join(words for words in (body.prompt, body.style, body.image_type) if words)
-    request = ImageRequest(
-        prompt=prompt, model=body.model, width=int(width), height=int(height), fallback=tuple(body.fallback)
-    )
+    request = ImageRequest(prompt=prompt, model=body.model, fallback=tuple(body.fallback))
+    request = with_size(services.image_generation, request, width, height)
     done: StoredGeneration = await generate_to_gallery(
         services.image_generation, services.images, request, user_id=user.user_id
     )
@@ -325,7 +177,7 @@ async def generate_image(services: ServicesDep, user: CurrentUserDep, body: Gene
 
 
 async def _request(services: Services, body: GenerateImagesRequest) -> ImageRequest:
-    values = body.model_dump(exclude={"board_id", "init_image", "mask_image", "reference_images", "fallback"})
+    values = body.model_dump(exclude=NOT_AS_IT_IS)
     if body.mode in GENERATION_MODES and "prompt" not in body.model_fields_set:
         raise InvalidInput("A prompt is needed to generate.")
     if body.mode not in GENERATION_MODES and {"width", "height"} & body.model_fields_set:
@@ -340,6 +192,8 @@ async def _request(services: Services, body: GenerateImagesRequest) -> ImageRequ
         reference_images=tuple(pictures[name] for name in body.reference_images if name),
         fallback=tuple(body.fallback),
     )
+    if body.mode in GENERATION_MODES:
+        return with_size(services.image_generation, request, body.width, body.height)
     return sized(services.image_generation, request, most_pixels=services.config.max_image_pixels)
 
 

@@ -110,8 +110,7 @@ async def openai_generate_images(
 ) -> Response:
     """Pictures from a prompt; with `stream` as events."""
     route = _route(services, body)
-    usual = route.model.default_settings
-    width, height = _size(body.size) or (usual.width or 1024, usual.height or 1024)
+    width, height = _size(body.size) or route.model.usual_size
     request = ImageRequest(
         prompt=body.prompt,
         model=body.model,

@@ -14,7 +14,8 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalModelPanelSchema,
 )
 
-DEFAULT_SETTINGS = ExternalApiModelDefaultSettings(width=1024, height=1024, num_images=1)
+USUAL_SIDE = 1024
+DEFAULT_SETTINGS = ExternalApiModelDefaultSettings(width=USUAL_SIDE, height=USUAL_SIDE, num_images=1)
 RecordType: TypeAlias = Literal["external_image_generator", "spandrel_image_to_image"]
 GENERATOR_TYPE: RecordType = "external_image_generator"
 PICTURE_WORK_TYPE: RecordType = "spandrel_image_to_image"
@@ -98,6 +99,11 @@ class ImageModel:
     def record_type(self) -> RecordType:
         """The type of its record: models that generate nothing are kept out of the UI's generation panels."""
         return GENERATOR_TYPE if GENERATION_MODES & set(self.capabilities.modes) else PICTURE_WORK_TYPE
+
+    @property
+    def usual_size(self) -> tuple[int, int]:
+        """Width and height of its pictures where none were asked for."""
+        return self.default_settings.width or USUAL_SIDE, self.default_settings.height or USUAL_SIDE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""Requests that work on one given picture: to upscale it, or to remove its background.
+"""The size of what is asked for, as its model makes it: part of the request before estimates, caps and checks.
 
-The size of the result is part of the request, so estimates, caps and checks speak of what will be made.
+Also requests that work on one given picture, to upscale it or to remove its background, where the picture decides.
 """
 
 from __future__ import annotations
@@ -45,4 +45,18 @@ def sized(manager: ImageServiceManager, request: ImageRequest, *, most_pixels: i
         raise InvalidInput(
             f"The result would have {width}×{height} pixels; this server stores {most_pixels:,} at most."
         )
+    return replace(request, width=width, height=height)
+
+
+def with_size(
+    manager: ImageServiceManager, request: ImageRequest, width: int | None, height: int | None
+) -> ImageRequest:
+    """The request to generate, in that size; a side that was not asked for is the usual one of its model.
+
+    Raises:
+        NotFound, ProviderError: as `ImageServiceManager.usable_route`.
+    """
+    if width is None or height is None:
+        usual = manager.usable_route(request).model.usual_size
+        width, height = width or usual[0], height or usual[1]
     return replace(request, width=width, height=height)

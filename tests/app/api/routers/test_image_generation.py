@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from invokeai.app.api.routers.image_generation import image_generation_router
-from invokeai.app.services.image_providers.capabilities import ExternalModelCapabilities
+from invokeai.app.services.image_providers.capabilities import (
+    ExternalApiModelDefaultSettings,
+    ExternalModelCapabilities,
+)
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.providers.sketch import SketchImageService
@@ -157,6 +160,35 @@ async def test_one_picture_in_one_call(api: LibraryApi) -> None:
     }  # fmt: skip
     assert api.services.images.pictures["0.png"].size == (64, 32)
     assert await api.refusal("POST", "/generate-image", 422, json=body | {"size": "big"})
+
+
+async def test_what_one_call_does_not_know_is_refused_by_name(api: LibraryApi) -> None:
+    body = {"prompt": "a fox", "model": "sketch", "seed": 4, "n": 2, "negative_prompt": "text"}
+    said = await api.refusal("POST", "/generate-image", 422, json=body)
+    assert said == (
+        "This call knows no seed, n, negative_prompt; it takes prompt, style, image_type, model, size, fallback. "
+        "POST /api/images/generate takes more."
+    )
+    assert "This call knows no n; it takes prompt" in await api.refusal(
+        "POST", "/images/generate", 422, json={"prompt": "a fox", "n": 2}
+    )
+    assert api.services.images.pictures == {}
+
+
+async def test_a_size_that_nobody_asked_for_is_the_models_own(api: LibraryApi) -> None:
+    (plain,) = SlowImageService.info.models
+    wide = replace(plain, default_settings=ExternalApiModelDefaultSettings(width=2048, height=1536, num_images=1))
+    api.services.image_generation.model_overrides = lambda *name: wide if name == ("slow", "plain") else None
+    asked = {"prompt": "a fox"}
+    for path, body in (
+        ("/generate-image", asked),
+        ("/images/generate", asked),
+        ("/images/generate", asked | {"height": 512}),
+        ("/generate-image", asked | {"size": "640x512"}),
+    ):
+        await api.json("POST", path, json=body)
+    sizes = [(request.width, request.height) for request in api.services.image_generation.get_provider("slow").calls]
+    assert sizes == [(2048, 1536), (2048, 1536), (2048, 512), (640, 512)]
 
 
 async def test_without_a_known_cost_there_is_no_amount(api: LibraryApi) -> None:
