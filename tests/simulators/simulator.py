@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from random import Random
 from typing import Any, ClassVar, Literal, TypeVar
 
 from aiohttp import web
@@ -102,6 +103,8 @@ class Simulator:
         """Models that the service has retired, where it has a list of models."""
         self.picture_bytes: bytes | None = None
         """Given instead of a picture."""
+        self.noisy = False
+        """Whether pictures are noise, so that their files are as large as files of their size can be."""
         self.port = 0
 
     # --- what a simulator writes -----------------------------------------------------------------------------------
@@ -152,7 +155,7 @@ class Simulator:
 
     def picture(self, width: int, height: int, text: str, kind: str = "PNG") -> bytes:
         """A picture file of that size, the same for the same text."""
-        return self.picture_bytes or draw(width, height, text, kind)
+        return self.picture_bytes or (noise(width, height, text) if self.noisy else draw(width, height, text, kind))
 
     def cut_out(self, width: int, height: int, text: str) -> bytes:
         """A picture whose background was made transparent."""
@@ -296,6 +299,13 @@ def draw(width: int, height: int, text: str, kind: str = "PNG", *, cut_out: bool
         image.putalpha(alpha)
     buffer = io.BytesIO()
     image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def noise(width: int, height: int, text: str) -> bytes:
+    """A PNG file with alpha that does not compress."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGBA", (width, height), Random(text).randbytes(4 * width * height)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

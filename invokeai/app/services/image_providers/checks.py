@@ -3,7 +3,7 @@
 from invokeai.app.services.image_providers.capabilities import GENERATION_MODES, ExternalModelCapabilities
 from invokeai.app.services.image_providers.generation import ImageRequest
 from invokeai.app.services.image_providers.image_model import ImageModel, PictureWork, ProviderInfo
-from invokeai.app.services.image_providers.picture_addresses import MAX_PIXELS
+from invokeai.app.services.image_providers.picture_addresses import MAX_PIXELS, MAX_PIXELS_GENERATED
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
 
 MAX_PROMPT_CHARACTERS = 100_000
@@ -68,6 +68,10 @@ def _number_faults(model: ImageModel, request: ImageRequest) -> list[str]:
     size = can.max_image_size
     if size and (request.width > size.width or request.height > size.height):
         faults.append(f"it makes at most {size.width}×{size.height} pixels, not {request.width}×{request.height}")
+    # what is larger would be paid for and not taken over
+    most = MAX_PIXELS_GENERATED if request.mode in GENERATION_MODES else MAX_PIXELS
+    if request.width * request.height > most:
+        faults.append(f"a picture has at most {most:,} pixels here, not {request.width}×{request.height}")
     if can.max_reference_images and len(request.reference_images) > can.max_reference_images:
         faults.append(
             f"it takes at most {can.max_reference_images} reference images, not {len(request.reference_images)}"
@@ -95,9 +99,8 @@ def _work_faults(model: ImageModel, request: ImageRequest) -> list[str]:
     size, made = (request.width, request.height), work.result_size(picture.size, request.scale)
     if size != made:
         faults.append(f"it makes {_size(made)} of a picture of {_size(picture.size)}, not {_size(size)}")
-    most = min(work.most_made or MAX_PIXELS, MAX_PIXELS)  # what is larger would be paid for and not taken over
-    if size[0] * size[1] > most:
-        faults.append(f"it makes at most {most:,} pixels, not {_size(size)}")
+    if work.most_made and size[0] * size[1] > work.most_made:
+        faults.append(f"it makes at most {work.most_made:,} pixels, not {_size(size)}")
     if request.num_images > 1:
         faults.append("of one picture it makes one")
     return faults

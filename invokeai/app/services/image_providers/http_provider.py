@@ -30,8 +30,8 @@ from invokeai.app.services.image_providers.picture_addresses import (
 from invokeai.app.services.image_providers.picture_places import IN_MEMORY_BYTES, WaitingBytes, take_place
 from invokeai.app.services.image_providers.provider import CredentialsSource, ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
+    ProviderAddressRefused,
     ProviderAuthError,
-    ProviderBadRequest,
     ProviderError,
     ProviderUnavailable,
 )
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses, with accounts and signatures in them
 
-MAX_ANSWER_BYTES = 96 * 1024 * 1024
+MAX_ANSWER_BYTES = 192 * 1024 * 1024  # the largest picture that may be asked for, in base64; or a 4K one and its drafts
 READ_AT_ONCE = 32
 KEPT_AT_ONCE = 8
 MAX_REDIRECTS = 3
@@ -165,13 +165,13 @@ class HttpImageProvider(HttpFailures):
         """The address in force, without a slash at the end.
 
         Raises:
-            ProviderBadRequest: an address without TLS that is not this machine.
+            ProviderAddressRefused: an address without TLS that is not this machine.
         """
         url = (self._credentials().base_url or self.default_base_url).rstrip("/")
         parts = urlsplit(url)
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             message = f"The base URL of {self.info.display_name} must start with https://."
-            raise ProviderBadRequest(message, provider_id=self.info.provider_id)
+            raise ProviderAddressRefused(message, provider_id=self.info.provider_id)
         return url
 
     def check_key(self) -> None:
@@ -196,7 +196,7 @@ class HttpImageProvider(HttpFailures):
 
         Raises:
             NotSent, AnswerLost: no whole answer came.
-            ProviderBadRequest: an address that is not the provider's. ProviderAuthError: as `check_key`.
+            ProviderAddressRefused: an address that is not the provider's. ProviderAuthError: as `check_key`.
         """
         import httpx
 
@@ -311,7 +311,7 @@ class HttpImageProvider(HttpFailures):
             check_address(path, (*self.api_hosts, urlsplit(own).hostname or ""), own)
         except UnsafePicture as error:
             message = f"{self.info.display_name} named an address that is not its own ({error}); the key stays here."
-            raise ProviderBadRequest(message, provider_id=self.info.provider_id) from None
+            raise ProviderAddressRefused(message, provider_id=self.info.provider_id) from None
         return path
 
     def _client(self, network: str) -> httpx.AsyncClient:

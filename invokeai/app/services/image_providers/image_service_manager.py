@@ -17,6 +17,7 @@ from invokeai.app.services.image_providers.checks import check_request
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.metrics import ProviderMetrics
 from invokeai.app.services.image_providers.paid_work import current_work, wait_for_paid_work
+from invokeai.app.services.image_providers.picture_addresses import PIXELS_AT_ONCE
 from invokeai.app.services.image_providers.picture_places import PLACES, Place, working_in
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
@@ -65,8 +66,9 @@ class ImageServiceManager(ModelRoutes):
         self.metrics: dict[str, ProviderMetrics] = {name: line.metrics for name, line in self.lines.items()}
 
     def split(self, request: ImageRequest) -> list[ImageRequest]:
-        """The request as calls of as many images as its model makes at once, seeds counting on."""
-        at_once = self.usable_route(request).model.capabilities.max_images_per_request or request.num_images
+        """The request as calls of as many images as its model makes, and memory holds, at once, seeds counting on."""
+        most = self.usable_route(request).model.capabilities.max_images_per_request or request.num_images
+        at_once = max(1, min(most, PIXELS_AT_ONCE // max(1, request.width * request.height)))
         if request.num_images <= at_once:
             return [request]
         return [

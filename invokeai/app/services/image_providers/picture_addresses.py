@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 8192 * 8192
+PIXELS_AT_ONCE = 4096 * 4096
+"""Of all pictures of one call together: they are in memory at once, and are split into calls accordingly."""
+MAX_PIXELS_GENERATED = 2 * PIXELS_AT_ONCE
+"""Of one generated picture; whatever it costs, the answer with it is taken over."""
 HOLDS_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
 """IPv6 addresses whose last 32 bits are the IPv4 address that is reached."""
 NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "2002::/16", "2001::/32", "64:ff9b:1::/48", "fec0::/10")))
@@ -26,6 +30,11 @@ NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "2002::/16", "2001
 
 class UnsafePicture(Exception):
     """The address or the content of a result is nothing that may be taken over."""
+
+
+def most_bytes(pixels: int) -> int:
+    """The length of a file that does not compress at all: 8 bits a channel, alpha, and room for its marks and words."""
+    return 4 * pixels + 2**20
 
 
 def check_address(url: str, hosts: tuple[str, ...], own: str) -> None:

@@ -48,7 +48,7 @@ def series_reader(most: int, seconds: float, on_progress: ProgressListener | Non
                     facts = await _taken(event, items, most, on_progress)
                     if facts is not None:
                         break
-        except (httpx.HTTPError, AnswerLost, TimeoutError) as error:
+        except (httpx.HTTPError, AnswerLost, TimeoutError, UnsafePicture) as error:
             if not items:
                 raise AnswerLost(type(error).__name__) from None
             logger.warning("Ark's stream broke off after %d pictures: %s", len(items), type(error).__name__)

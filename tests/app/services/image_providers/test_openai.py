@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
+from invokeai.app.services.image_providers import http_provider, image_service_manager
 from invokeai.app.services.image_providers.generation import CostKind
+from invokeai.app.services.image_providers.picture_addresses import (
+    MAX_PIXELS_GENERATED,
+    PIXELS_AT_ONCE,
+    most_bytes,
+)
+from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
 from invokeai.app.services.image_providers.receipts import CallKey
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
@@ -58,3 +65,24 @@ async def test_what_a_model_cannot_do_is_said_and_not_sent(
     with pytest.raises(ProviderBadRequest, match=words):
         await bench.generate(bench.request("txt2img", model_id, **changes))
     assert not bench.simulator.seen
+
+
+async def test_ten_large_pictures_come_in_calls_whose_answers_are_taken_over(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.simulator.noisy = True
+    monkeypatch.setattr(image_service_manager, "PIXELS_AT_ONCE", 3 * 320 * 192)
+    # what calls within the true bounds have room for, made smaller by the same factor
+    bytes_at_once = http_provider.MAX_ANSWER_BYTES * 3 * 320 * 192 // PIXELS_AT_ONCE
+    monkeypatch.setattr(http_provider, "MAX_ANSWER_BYTES", bytes_at_once)
+    request = bench.request("txt2img", "gpt-image-2", width=320, height=192, num_images=10)
+    made = [picture async for picture in make_pictures(bench.manager, request, CallKey("session", "large"))]
+    assert [job.pictures for job in bench.simulator.ledger] == [3, 3, 3, 1] and len(made) == 10
+
+
+def test_an_answer_has_room_for_the_largest_picture_and_for_all_of_a_call() -> None:
+    for pixels in (MAX_PIXELS_GENERATED, PIXELS_AT_ONCE + 10 * 2**18):
+        assert most_bytes(pixels) * 4 // 3 <= http_provider.MAX_ANSWER_BYTES
+    assert PIXELS_AT_ONCE // (3840 * 2160) == 2 and PIXELS_AT_ONCE // (1536 * 1024) >= 10
+    drafts_and_picture = 4 * most_bytes(3840 * 2160) * 4 // 3
+    assert drafts_and_picture < http_provider.MAX_ANSWER_BYTES

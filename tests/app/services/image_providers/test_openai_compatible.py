@@ -199,6 +199,12 @@ def test_sizes_are_free() -> None:
     assert model is not None and model.capabilities.max_image_size is None
 
 
+async def test_a_picture_that_would_not_be_taken_over_is_not_asked_for(bench: CloudBench) -> None:
+    with pytest.raises(ProviderBadRequest, match="at most 33,554,432 pixels"):
+        await bench.generate(bench.request(width=8192, height=4112))
+    assert bench.simulator.paid_requests == 0
+
+
 def test_a_studio_asks_at_its_start_and_generates_at_once(tmp_path: Path) -> None:
     server = OpenAiCompatibleSimulator()
     server.start()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from invokeai.app.services.image_providers import openai_stream
 from invokeai.app.services.image_providers.generation import Cost, CostKind
 from invokeai.app.services.image_providers.http_answer import HttpAnswer
 from invokeai.app.services.image_providers.provider import ProviderCredentials
@@ -26,6 +27,7 @@ from invokeai.app.services.image_providers.seedream_models import MODELS
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
 from tests.app.services.image_providers.provider_cases.seedream import CASE
 from tests.simulators.seedream import SOLD, SeedreamSimulator
+from tests.simulators.simulator import noise
 
 FLASH, PRO, OLD = "dola-seedream-5-0-flash-260915", "dola-seedream-5-0-pro-260628", "seedream-4-0-250828"
 
@@ -252,6 +254,15 @@ async def test_a_series_that_takes_too_long_leaves_what_had_come(
     monkeypatch.setattr(seedream, "TO_KEEP_SECONDS", MODELS[0].timeout_seconds - 1)
     result = await bench.generate(bench.request(options={"series": 3}))
     assert len(result.images) == 1 and "broke off" in (result.note or "")
+
+
+async def test_a_series_longer_than_any_answer_may_be_leaves_what_had_come(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.simulator.picture_bytes = noise(160, 160, "not compressed")
+    monkeypatch.setattr(openai_stream, "MAX_ANSWER_BYTES", 2.5 * len(bench.simulator.picture_bytes) * 4 / 3)
+    result = await bench.generate(bench.request(options={"series": 3}))
+    assert len(result.images) == 2 and "broke off" in (result.note or "")
 
 
 async def test_an_error_at_the_end_of_a_series_is_said(bench: CloudBench) -> None:
