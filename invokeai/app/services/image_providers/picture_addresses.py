@@ -16,7 +16,6 @@ from invokeai.app.services.image_providers.trusted_roots import trusted_roots
 if TYPE_CHECKING:
     import httpx
 
-MAX_PICTURE_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 8192 * 8192
 PIXELS_AT_ONCE = 4096 * 4096
 """Of all pictures of one call together: they are in memory at once, and are split into calls accordingly."""
@@ -35,6 +34,9 @@ class UnsafePicture(Exception):
 def most_bytes(pixels: int) -> int:
     """The length of a file that does not compress at all: 8 bits a channel, alpha, and room for its marks and words."""
     return 4 * pixels + 2**20
+
+
+MAX_PICTURE_BYTES = most_bytes(MAX_PIXELS)
 
 
 def check_address(url: str, hosts: tuple[str, ...], own: str) -> None:

@@ -8,8 +8,10 @@ import httpcore
 import httpx
 import pytest
 
-from invokeai.app.services.image_providers import http_provider
+from invokeai.app.services.image_providers import http_provider, picture_addresses
 from invokeai.app.services.image_providers.picture_addresses import (
+    MAX_PICTURE_BYTES,
+    MAX_PIXELS,
     UnsafePicture,
     check_address,
     is_public,
@@ -20,8 +22,10 @@ from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import OutcomeUnknown
 from invokeai.app.services.image_providers.providers.runware import RunwareImageService
 from tests.app.services.image_providers.fake_providers import png
+from tests.simulators.simulator import noise
 
 HOSTS, OWN = ("runware.ai",), "https://api.runware.ai"
+ADDRESS = "https://im.runware.ai/x.png"
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
@@ -136,3 +140,16 @@ async def test_a_file_without_end_is_given_up_at_the_bound(monkeypatch: pytest.M
     with pytest.raises(OutcomeUnknown, match="more than 1000 bytes"):
         await runware(lambda _: httpx.Response(200, content=endless())).fetch_picture("https://im.runware.ai/x.png")
     assert sent <= 4
+
+
+async def test_a_file_of_as_many_pixels_as_may_be_asked_for_is_taken_over_however_little_it_compresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pixels = 256 * 256
+    for module in (http_provider, picture_addresses):  # the true bounds, smaller by the same factor
+        monkeypatch.setattr(module, "MAX_PICTURE_BYTES", MAX_PICTURE_BYTES * pixels // MAX_PIXELS)
+    monkeypatch.setattr(picture_addresses, "MAX_PIXELS", pixels)
+    file, wider = noise(256, 256, "a fox"), noise(257, 256, "a fox")
+    assert await runware(lambda _: httpx.Response(200, content=file)).fetch_picture(ADDRESS) == file
+    with pytest.raises(OutcomeUnknown, match=r"65792 pixels are too many|more than"):
+        await runware(lambda _: httpx.Response(200, content=wider)).fetch_picture(ADDRESS)
