@@ -19,8 +19,9 @@ from invokeai.app.services.image_providers.provider_errors import ProviderError
 from invokeai.app.services.image_providers.receipts import ReceiptState
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.images.generated_names import generated_name
-from invokeai.app.services.shared.database.base import DatabaseError
-from invokeai.app.services.shared.errors import ServiceError
+from invokeai.app.services.shared.database.base import DatabaseError, DatabaseUnavailable
+from invokeai.app.services.shared.errors import ServiceError, Unavailable
+from invokeai.app.services.shared.faults import faults_are_logged
 from invokeai.app.services.shared.timestamps import timestamp_after
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ STILL_SECONDS = 1200.0
 """A call that did not move for so long has no server any more: longer than a call and its storing may take."""
 GIVEN_UP_SECONDS = 24 * 3600.0
 """Providers keep results for an hour to a day."""
+OPEN = (ReceiptState.SENT, ReceiptState.ANSWERED)
+AWAY = "away"
+FAULT = "The server could not make anything of it; its log says why. It may have been billed."
 NOTE = "Fetched after the server had stopped while this picture was under way."
 
 
@@ -75,17 +79,32 @@ class PaidRecovery:
         """Store the pictures of calls that did not move since `before`; how many calls. One round trip and more."""
         done = 0
         for call in await self._receipts.left_over(before):
-            try:
-                await self._store(call)
-            except ProviderError as error:
-                logger.warning("A paid picture cannot be had: %s", error)
-                if call.created_at < timestamp_after(-GIVEN_UP_SECONDS):
-                    await call.receipt.ended(ReceiptState.UNKNOWN, str(error))
-            except ServiceError as error:
-                logger.warning("A paid picture could not be stored yet: %s", error)
-            else:
+            why: str | None = FAULT
+            with faults_are_logged(logger, "The paid picture of receipt %s cannot be had", call.receipt.receipt_id):
+                why = await self._hindrance(call)
+            if why is None:
                 done += 1
+            elif why == AWAY:
+                break
+            elif call.receipt.state in OPEN and call.created_at < timestamp_after(-GIVEN_UP_SECONDS):
+                await call.receipt.ended(ReceiptState.UNKNOWN, why)
         return done
+
+    async def _hindrance(self, call: LeftOverCall) -> str | None:
+        """Store a call's pictures. None: they are stored, `AWAY`: it is not the call's fault, else why they are not."""
+        try:
+            await self._store(call)
+        except ProviderError as error:
+            said = str(error)
+        except (Unavailable, DatabaseUnavailable) as error:
+            logger.warning("Paid pictures could not be stored yet: %s", error)
+            return AWAY
+        except ServiceError as error:
+            said = str(error)
+        else:
+            return None
+        logger.warning("A paid picture cannot be had: %s", said)
+        return said
 
     async def _store(self, call: LeftOverCall) -> None:
         result = await self._manager.follow_up(call.receipt)
