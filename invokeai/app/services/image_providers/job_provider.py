@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
+    OutcomeUnknown,
+    PaidPictureLate,
     ProviderAuthError,
     ProviderQuotaExhausted,
     ProviderRateLimited,
@@ -60,30 +62,64 @@ class JobImageProvider(HttpImageProvider):
     async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
         """Submit once, then ask."""
         call = await asyncio.to_thread(self.call_for, request, model, receipt)
-        job = self.job_of(await self.pay(call, receipt, model.timeout_seconds))
+        job = await self.submit(call, receipt, model.timeout_seconds)
         job = self.noted(job, request, model, receipt)
         await receipt.sent(job)
         with self.taken():
             return await self._finish(job, receipt, model.timeout_seconds)
+
+    async def submit(self, call: HttpCall, receipt: Receipt, seconds: float) -> str:
+        """What the job is asked for by. One whose answer was lost is looked for, twice, as it may be on its way.
+
+        Raises:
+            ProviderError: it has none; `OutcomeUnknown` when nobody can tell.
+        """
+        try:
+            return self.job_of(await self.pay(call, receipt, seconds))
+        except OutcomeUnknown:
+            for pause in (self.pause_seconds, 0):
+                with self.taken(certainly=False):
+                    job = await self.look_for(receipt)
+                if job is not None:
+                    return job
+                await asyncio.sleep(pause)
+            raise
+
+    async def look_for(self, receipt: Receipt) -> str | None:
+        """What a job is asked for by whose name never came: free. None: it is not there, or nobody can tell.
+
+        Raises:
+            ProviderError: the provider could not be asked.
+        """
+        return None
 
     @contextmanager
     def taken(self, *, certainly: bool = True) -> Iterator[None]:
         """What is asked inside is about a job that is or may be taken: it is not submitted again, with whatever key.
 
         Raises:
-            PaidPictureLate: the key was not accepted for the question.
+            PaidPictureLate: the key was not accepted for the question, or nothing was answered.
         """
         try:
             yield
+        except PaidPictureLate:
+            if certainly:
+                raise
+            raise self.late("it could not be asked whether it took the call", paid=False) from None
         except (ProviderAuthError, ProviderQuotaExhausted, ProviderRateLimited):
             raise self.late("the key was not accepted when it was asked for the picture", paid=certainly) from None
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
-        """The result from the kept answer, else from the provider; None when no job was named."""
+        """The result from the kept answer, else from the provider; None when no job was named, and none is found."""
         result = await super().resume(receipt)
-        if result is None and receipt.provider_ref:
-            result = await self._finish(receipt.provider_ref, receipt, self.resume_seconds)
-        return result
+        if result is not None:
+            return result
+        job = receipt.provider_ref if self.has_taken(receipt) else await self.look_for(receipt)
+        if job is None:
+            return None
+        if job != receipt.provider_ref:
+            await receipt.sent(job)
+        return await self._finish(job, receipt, self.resume_seconds)
 
     async def _finish(self, job: str, receipt: Receipt, seconds: float) -> ImageResult:
         try:

@@ -105,8 +105,7 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
             "completion_window": "24h",
             "metadata": {"receipt": receipt.receipt_id},
         }
-        answer = await self.pay(HttpCall("POST", "/batches", json=order), receipt, 120)
-        job = self.job_of(answer)
+        job = await self.submit(HttpCall("POST", "/batches", json=order), receipt, 120)
         await receipt.sent(job)
         if request.on_progress:
             request.on_progress("Parasail took the batch; it may take up to 24 hours", None, None)
@@ -124,19 +123,20 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
         }
         return HttpCall("POST", "/images/generations", json=values)
 
-    async def resume(self, receipt: Receipt) -> ImageResult | None:
-        """From the kept answer, else from the batch; where its id never came, the batch is looked for by its file."""
-        known = json.loads(receipt.provider_ref or "{}")
-        if not receipt.raw_answer and "input_file_id" in known and "batch" not in known:
-            answer = await self.ask(HttpCall("GET", "/batches?limit=100"))
-            if answer.status in (401, 402, 403):
-                raise self.failure_of(answer)
-            listed = answer.json().get("data") or []
-            found = next((b for b in listed if b.get("input_file_id") == known["input_file_id"]), None)
-            if found is None:
-                return None
-            await receipt.sent(_job(found))
-        return await super().resume(receipt)
+    def has_taken(self, receipt: Receipt) -> bool:
+        """Where it has named the batch."""
+        return "batch" in json.loads(receipt.provider_ref or "{}")
+
+    async def look_for(self, receipt: Receipt) -> str | None:
+        """The batch whose file it is, among the last hundred."""
+        file_id = json.loads(receipt.provider_ref or "{}").get("input_file_id")
+        if file_id is None:
+            return None
+        answer = await self.ask(HttpCall("GET", "/batches?limit=100"))
+        if answer.status in (401, 402, 403):
+            raise self.failure_of(answer)
+        listed = answer.json().get("data") or []
+        return next((_job(batch) for batch in listed if batch.get("input_file_id") == file_id), None)
 
     # --- batches ---------------------------------------------------------------------------------------------------
 

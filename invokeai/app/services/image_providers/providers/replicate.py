@@ -23,7 +23,6 @@ from invokeai.app.services.image_providers.job_provider import JobImageProvider
 from invokeai.app.services.image_providers.masks import white_mask
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
-    PaidPictureLate,
     ProviderBadRequest,
     ProviderError,
     ProviderRateLimited,
@@ -74,40 +73,16 @@ class ReplicateImageService(JobImageProvider):
         assert isinstance(model, ReplicateModelConfig)
         return Cost(model.cost(request), kind=CostKind.ESTIMATED)
 
-    async def generate(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> ImageResult:
-        """As ever; a prediction whose answer was lost is looked for."""
-        try:
-            return await super().generate(request, model, receipt)
-        except PaidPictureLate:
-            raise
-        except OutcomeUnknown:
-            if "get" in json.loads(receipt.provider_ref or "{}"):  # it was named, so this is how it ended
-                raise
-            with self.taken(certainly=False):
-                result = await self.resume(receipt)
-            if result is None:
-                raise
-            return result
-
-    async def resume(self, receipt: Receipt) -> ImageResult | None:
-        """From the kept answer, else from the prediction, which is looked for where its address never came."""
-        known = json.loads(receipt.provider_ref or "{}")
-        if not receipt.raw_answer and "get" not in known:
-            address = await self._look_for(known, receipt.model_id)
-            if address is None:
-                return None
-            await receipt.sent(json.dumps({**known, "get": address}))
-        return await super().resume(receipt)
-
     def has_taken(self, receipt: Receipt) -> bool:
         """Where it has named the prediction's address."""
         return "get" in json.loads(receipt.provider_ref or "{}")
 
-    async def _look_for(self, known: Mapping[str, Any], model_id: str) -> str | None:
-        """The address of the prediction that was sent, among the last hundred; Replicate keeps inputs for an hour.
+    async def look_for(self, receipt: Receipt) -> str | None:
+        """The prediction that was sent, among the last hundred; Replicate keeps inputs for an hour.
 
         With a seed of the user's own, an equal prediction of theirs may be found: its picture is the same.
         """
+        known = json.loads(receipt.provider_ref or "{}")
         if not known:
             return None
         answer = await self.ask(HttpCall("GET", "/v1/predictions"))
@@ -117,10 +92,10 @@ class ReplicateImageService(JobImageProvider):
         earliest = datetime.fromisoformat(known["since"]) - CLOCKS_APART
         for item in (item for item in listed or [] if isinstance(item, dict)):
             given, urls = item.get("input") or {}, item.get("urls") or {}
-            same = item.get("model") == model_id and given.get("seed") == known["seed"]
+            same = item.get("model") == receipt.model_id and given.get("seed") == known["seed"]
             same = same and ("work" not in known or _work_digest(given) == known["work"])
             if same and _digest(str(given.get("prompt") or "")) == known["prompt"] and _created(item) >= earliest:
-                return str(urls["get"]) if isinstance(urls.get("get"), str) else None
+                return json.dumps({**known, "get": urls["get"]}) if isinstance(urls.get("get"), str) else None
         return None
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:

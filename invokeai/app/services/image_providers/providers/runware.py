@@ -129,11 +129,10 @@ class RunwareImageService(JobImageProvider):
         with self.taken():
             return await self._finish(job, receipt, model.timeout_seconds)
 
-    async def resume(self, receipt: Receipt) -> ImageResult | None:
-        """The kept answer, else what Runware says of the task; None when it does not know it."""
-        if not receipt.raw_answer and receipt.provider_ref and not await self._is_known(receipt.provider_ref):
-            return None
-        return await super().resume(receipt)
+    async def look_for(self, receipt: Receipt) -> str | None:
+        """The task's own id, where Runware knows it."""
+        job = receipt.provider_ref
+        return job if job and await self._is_known(job) else None
 
     def has_taken(self, receipt: Receipt) -> bool:
         """The id in the receipt is our own, so nothing shows it."""

@@ -132,7 +132,7 @@ async def test_a_crash_at_every_await_of_one_picture(
     whole = MortalStudio(library, None)
     assert await whole.live(batch(History(name, work=work)))
     places, _ = whole.life.place, await library.database.close()
-    assert places > 15, whole.life.trail
+    assert places > 15 and len(library.simulator.ledger) == 1, whole.life.trail
     for place in range(1, places + 1):
         try:
             await walk(History(name, deaths=(place,), work=work), tmp_path / str(place), template, simulators)
@@ -172,7 +172,9 @@ async def fresh(told: History, root: Path, template: Path, simulators: dict[str,
     library.two_keys = told.two_keys
     if told.spare:
         library.spare = (CASES[told.spare], as_at_the_start(simulators[told.spare]))
-    if told.work:
+    if library.case.mode != "txt2img":
+        await library.give_picture(PICTURE, 64, 48)
+    elif told.work:
         await library.give_picture(PICTURE, *library.case.sizes.get(told.work[1], (256, 256)))
     return library
 
@@ -214,6 +216,8 @@ def batch(told: History) -> dict[str, object]:
         "height": height,
         "num_images": told.pictures,
     }
+    if case.mode != "txt2img":
+        node |= {"mode": case.mode, "init_image": {"image_name": PICTURE}}
     if told.spare:
         node["fallback"] = [f"{CASES[told.spare].name}/{CASES[told.spare].default_model()}"]
     return batch_of({NODE: node})

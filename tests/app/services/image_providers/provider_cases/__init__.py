@@ -5,6 +5,7 @@ import pkgutil
 from dataclasses import dataclass, field
 from typing import Any
 
+from invokeai.app.services.image_providers.capabilities import ImageMode
 from invokeai.app.services.image_providers.generation import CostKind
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
 from invokeai.app.services.image_providers.image_model import ImageModel
@@ -24,6 +25,10 @@ class ProviderCase:
     provider: type[HttpImageProvider]
     simulator: type[Simulator]
     cost_kind: CostKind
+    mode: ImageMode = "txt2img"
+    """What is asked for where the mode does not matter."""
+    free_requests_first: int = 0
+    """So many lead to the paid one."""
     lost_answer_is_found: bool = False
     serves_addresses: bool = False
     server_error: type[ProviderError] = OutcomeUnknown
