@@ -32,6 +32,10 @@ class ProviderBadRequest(ProviderError, InvalidInput):
     """The model cannot do what was asked; nothing was generated."""
 
 
+class ProviderAddressRefused(ProviderBadRequest):
+    """An address, of the settings or the provider's own, may not be asked: nobody has said anything of any call."""
+
+
 REMEDIES = {
     "prompt": "Change the prompt to try again.",
     "input_image": "Use another picture to try again.",

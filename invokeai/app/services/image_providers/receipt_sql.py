@@ -7,7 +7,8 @@ INSERT = f"""INSERT INTO generation_receipts
    created_at, updated_at, cap_micros, cap_day)
   SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, 'prepared', ?, ?, ?, ? WHERE {WITHIN_CAPS} ON CONFLICT DO NOTHING"""
 """A new receipt and its hold on the caps, in one statement; no row where the caps have no room."""
-REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, cap_day = ?, updated_at = ?
+REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, cap_day = ?, updated_at = ?,
+  provider_ref = NULL, raw_answer = NULL
   WHERE receipt_id = ? AND state = 'failed' AND {WITHIN_CAPS}"""
 """A call that failed at no cost is about to be sent again: it takes a new hold, or stays failed."""
 SELECT = "SELECT * FROM generation_receipts WHERE receipt_id = ?"
@@ -38,10 +39,11 @@ all the same, it cannot send them any more without a new hold."""
 RELEASE = """UPDATE generation_receipts SET state = 'failed', cap_micros = 0, updated_at = ?
   WHERE receipt_id = ? AND state = 'prepared'"""
 """Another model makes the pictures of this call, so it will not be sent and holds nothing."""
-UPDATE = """UPDATE generation_receipts SET state = ?, provider_ref = COALESCE(?, provider_ref),
-  raw_answer = COALESCE(?, raw_answer), error = ?, updated_at = ?,
-  cap_micros = CASE WHEN ? IN ('failed', 'refused') THEN 0 ELSE cap_micros END
-  WHERE receipt_id = ? AND state <> 'stored' AND (? IS NULL OR sent_by = ? OR state IN ('prepared', 'failed'))"""
+UPDATE = """UPDATE generation_receipts SET state = ?1,
+  provider_ref = CASE ?1 WHEN 'prepared' THEN NULL ELSE COALESCE(?2, provider_ref) END,
+  raw_answer = CASE ?1 WHEN 'prepared' THEN NULL ELSE COALESCE(?3, raw_answer) END, error = ?4, updated_at = ?5,
+  cap_micros = CASE WHEN ?1 IN ('failed', 'refused') THEN 0 ELSE cap_micros END
+  WHERE receipt_id = ?6 AND state <> 'stored' AND (?7 IS NULL OR sent_by = ?7 OR state IN ('prepared', 'failed'))"""
 """What is stored stays so, whatever a server that comes late knows; and a run that has not sent the call, or whose word
 comes a second time after another one has sent it, changes nothing of it."""
 BEAT = """UPDATE generation_receipts SET updated_at = ?

@@ -87,6 +87,8 @@ class Receipt:
     error: str | None = None
     moved_at: str = ""
     user_id: str = "system"
+    sent_by: str | None = None
+    """The run that sent it, or none did yet."""
     sent_with: str | None = None
     """The mark of the key that the call left with; None: not known, or none was needed."""
     hold: Hold = field(default_factory=lambda: Hold(today()), repr=False)
@@ -126,12 +128,14 @@ class Receipt:
 
     async def not_taken(self) -> None:
         """The provider certainly did no work: the call may be sent once more, and has not left until then."""
-        if self.state is ReceiptState.SENT:
+        if self.state in (ReceiptState.SENT, ReceiptState.ANSWERED):
+            self.provider_ref = self.raw_answer = None
             await self._move(ReceiptState.PREPARED)
+            self.run = uuid.uuid4().hex  # what was kept of this try is no answer to the next one
 
     async def answered(self, raw: bytes | IO[bytes], provider_ref: str | None = None) -> None:
         """The answer as it came, before anything parses it."""
-        reference = await self.store.keep(self.receipt_id, raw) if self.store else None
+        reference = await self.store.keep(self._answer_name, raw) if self.store else None
         self.raw_answer = reference
         await self._move(ReceiptState.ANSWERED, provider_ref=provider_ref, raw_answer=reference)
 
@@ -150,6 +154,15 @@ class Receipt:
             return True
         return await self.store.has_accepted(self.provider_id, self.sent_with)
 
+    async def find_answer(self) -> None:
+        """Take up an answer that was kept when its row could not say so any more."""
+        if self.store and not self.raw_answer and await self.store.is_kept(self._answer_name):
+            self.raw_answer = self._answer_name
+
+    @property
+    def _answer_name(self) -> str:
+        return f"{self.receipt_id}.{self.sent_by}" if self.sent_by else self.receipt_id
+
     async def read_answer(self) -> bytes | None:
         """The raw answer, if one was kept."""
         return await self.store.read(self.raw_answer) if self.store and self.raw_answer else None
@@ -165,7 +178,8 @@ class Receipt:
         self.provider_ref = provider_ref or self.provider_ref
         if self.store:
             current_work().on_the_way = state in (ReceiptState.SENT, ReceiptState.ANSWERED)
-            await self.store.update(self, provider_ref, raw_answer, error)
+            store = self.store
+            await until_available(lambda: store.update(self, provider_ref, raw_answer, error))
             if state is not ReceiptState.ANSWERED:
                 self._tell()
 
@@ -188,7 +202,7 @@ class LeftOverCall:
 
 
 class ReceiptStore:
-    """Receipts in the database, raw answers as objects `receipts/<id>`."""
+    """Receipts in the database, raw answers as objects `receipts/<id>.<run that sent it>`."""
 
     def __init__(
         self, database: Database, objects: ObjectStore, caps: SpendCaps | None = None, *, alone: bool = True
@@ -265,6 +279,7 @@ class ReceiptStore:
         values = (receipt.run, receipt.sent_with, provider_ref, timestamp(), receipt.receipt_id, receipt.run)
         claim = Statement(CLAIM, values)
         if (await self._database.execute(claim.sql, *claim.params)).rowcount:
+            receipt.sent_by = receipt.run
             return
         hold, receipt_id = replace(receipt.hold, day=today()), receipt.receipt_id
         room = hold.parameters(receipt_id, receipt.user_id)
@@ -277,6 +292,7 @@ class ReceiptStore:
             ]
         )
         if claimed.rowcount:
+            receipt.sent_by = receipt.run
             return
         if found.rows and found.rows[0]["state"] == ReceiptState.FAILED and self._caps:
             raise await self._caps.refusal(hold, receipt.user_id)
@@ -295,31 +311,35 @@ class ReceiptStore:
         self, receipt: Receipt, provider_ref: str | None, raw_answer: str | None, error: str | None
     ) -> None:
         """Write how far the call got; nothing where another run has sent it. One round trip."""
-        values = (receipt.state, provider_ref, raw_answer, error, timestamp(), receipt.state)
-        await self._database.execute(UPDATE, *values, receipt.receipt_id, receipt.run, receipt.run)
+        values = (receipt.state, provider_ref, raw_answer, error, timestamp(), receipt.receipt_id, receipt.run)
+        await self._database.execute(UPDATE, *values)
 
     async def close(
         self, receipt_id: str, cost: Cost, images: int = 1, state: ReceiptState = ReceiptState.STORED
     ) -> None:
-        """Write that the pictures are stored, and the cost. One round trip."""
+        """Write that the pictures are stored, and the cost, and wait for a database that is away. One round trip."""
         exact = micros(cost.amount)
         counted = exact if cost.currency == CURRENCY else None  # another currency leaves the hold as it is
         values = (state, cost.amount, cost.currency, cost.kind, exact, counted, images, timestamp())
-        await self._database.execute(UPDATE_COST, *values, receipt_id)
+        await until_available(lambda: self._database.execute(UPDATE_COST, *values, receipt_id))
         _tell(receipt_id, state)
 
     def open_file(self) -> IO[bytes]:
         """An unnamed file for an answer that will be kept. Raises OSError."""
         return self._objects.open_unnamed()
 
-    async def keep(self, receipt_id: str, raw: bytes | IO[bytes]) -> str:
+    async def is_kept(self, reference: str) -> bool:
+        """Whether there is a raw answer of that reference."""
+        return await self._objects.exists(_key(reference))
+
+    async def keep(self, reference: str, raw: bytes | IO[bytes]) -> str:
         """Store a raw answer, all or nothing, and wait for a store that is away; the reference to read it by."""
-        key, kind = _key(receipt_id), "application/octet-stream"
+        key, kind = _key(reference), "application/octet-stream"
         if isinstance(raw, bytes):
             await until_available(lambda: self._objects.put(key, raw, kind))
         else:
             await until_available(lambda: self._objects.put_open(key, raw, kind))
-        return receipt_id
+        return reference
 
     async def read(self, reference: str) -> bytes | None:
         """A raw answer, or None when it was cleaned away."""
@@ -342,6 +362,7 @@ class ReceiptStore:
             error=text("error"),
             moved_at=str(row["updated_at"]),
             user_id=str(row["user_id"]),
+            sent_by=text("sent_by"),
             sent_with=text("sent_with"),
             store=self,
         )
@@ -355,5 +376,5 @@ def _tell(receipt_id: str, what: str) -> None:
     logger.info("Receipt %s: %s", receipt_id, what, extra={"facts": {"receipt_id": receipt_id}})
 
 
-def _key(receipt_id: str) -> str:
-    return f"receipts/{receipt_id}"
+def _key(reference: str) -> str:
+    return f"receipts/{reference}"

@@ -20,6 +20,7 @@ from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     PaidPictureLate,
+    ProviderAddressRefused,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderError,
@@ -31,6 +32,7 @@ from invokeai.app.services.image_providers.provider_errors import (
 )
 from invokeai.app.services.image_providers.receipts import Receipt, ReceiptState
 from invokeai.app.services.shared.database.base import DatabaseError
+from invokeai.app.services.shared.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +119,10 @@ class ProviderLine:
             said = receipt.error or f"{self._name} refused this request before."
             raise ProviderRefused.again(said, receipt.provider_id)
         elsewhere = receipt.is_elsewhere  # now, as asking may take long
+        await receipt.find_answer()
         try:
             result = await self._resume(receipt)
-        except PaidPictureLate:
+        except (PaidPictureLate, ProviderAddressRefused):
             raise
         except ProviderError as error:
             if elsewhere and not isinstance(error, ProviderRefused):
@@ -150,7 +153,7 @@ class ProviderLine:
             try:
                 with self.keys.use_key(key):
                     result = await self.provider.resume(receipt)
-            except (PaidPictureLate, ProviderRefused):
+            except (PaidPictureLate, ProviderRefused, ProviderAddressRefused):
                 raise
             except (ProviderAuthError, ProviderQuotaExhausted, ProviderRateLimited) as refusal:
                 unheard = unheard or refusal
@@ -213,15 +216,14 @@ class ProviderLine:
                     await asyncio.sleep(wait)
         except SentElsewhere:
             raise
-        except PaidPictureLate as error:
-            await receipt.ended(receipt.state, str(error))
-            raise
         except ProviderError as error:
             await _write_end(receipt, error)
             raise
+        except (DatabaseError, ServiceError):  # what this server keeps things in is away: the call is followed up
+            raise
         except Exception as error:  # a provider's bug: the receipt still has to say whether the request had left
             sent = receipt.state is not ReceiptState.PREPARED
-            with suppress(OSError):
+            with suppress(OSError, DatabaseError):
                 said = f"{type(error).__name__}: {error}"  # its repr may hold what was sent, key and all
                 await receipt.ended(ReceiptState.UNKNOWN if sent else ReceiptState.FAILED, said)
             raise
@@ -240,12 +242,15 @@ class ProviderLine:
 
 
 async def _write_end(receipt: Receipt, error: ProviderError) -> None:
-    await receipt.ended(_end_state(error), str(error))
+    await receipt.ended(_end_state(receipt, error), str(error))
     if isinstance(error, ProviderRefused) and error.cost is not None and error.cost.amount is not None:
         await receipt.billed(error.cost)
 
 
-def _end_state(error: ProviderError) -> ReceiptState:
+def _end_state(receipt: Receipt, error: ProviderError) -> ReceiptState:
     if isinstance(error, ProviderRefused):
         return ReceiptState.REFUSED
+    left = receipt.state is not ReceiptState.PREPARED
+    if isinstance(error, PaidPictureLate) or (left and isinstance(error, ProviderAddressRefused)):
+        return receipt.state  # it is asked about again
     return ReceiptState.UNKNOWN if error.may_be_billed else ReceiptState.FAILED
