@@ -20,6 +20,7 @@ from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAn
 from invokeai.app.services.image_providers.http_failures import HttpFailures
 from invokeai.app.services.image_providers.picture_addresses import (
     MAX_PICTURE_BYTES,
+    ForeignHost,
     UnsafePicture,
     check_address,
     check_picture,
@@ -244,7 +245,7 @@ class HttpImageProvider(HttpFailures):
         """A result file, without the key: only from the provider's hosts, capped in bytes and pixels; tried again.
 
         Raises:
-            PaidPictureLate: it could not be fetched now; the receipt keeps its address.
+            PaidPictureLate: it could not be fetched now, or from that host; the receipt keeps its address.
             OutcomeUnknown: it was paid for and is nothing that may be taken over.
         """
         for attempt in range(FETCH_TRIES):
@@ -252,6 +253,8 @@ class HttpImageProvider(HttpFailures):
                 return await self._fetch(url)
             except AnswerLost:
                 await asyncio.sleep(self.pause_seconds * attempt)
+            except ForeignHost as error:
+                raise self.late(f"its picture was not taken over: {error}") from None
             except UnsafePicture as error:
                 raise self.unknown(f"its picture was not taken over: {error}") from None
         raise self.late("the picture could not be fetched")

@@ -31,6 +31,15 @@ class UnsafePicture(Exception):
     """The address or the content of a result is nothing that may be taken over."""
 
 
+class ForeignHost(UnsafePicture):
+    """Nobody has said that the provider keeps results on that host; the settings may."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{host} is not known to be one of the provider's hosts (if it is, add it to provider_result_hosts)"
+        )
+
+
 def most_bytes(pixels: int) -> int:
     """The length of a file that does not compress at all: 8 bits a channel, alpha, and room for its marks and words."""
     return 4 * pixels + 2**20
@@ -43,7 +52,7 @@ def check_address(url: str, hosts: tuple[str, ...], own: str) -> None:
     """Return when `url` is https on one of `hosts` (or below), or lies on this machine as `own`, the base URL, does.
 
     Raises:
-        UnsafePicture: it is neither.
+        UnsafePicture: it is neither; `ForeignHost` where only the host is at fault.
     """
     try:
         parts, base = urlsplit(url), urlsplit(own)
@@ -58,7 +67,7 @@ def check_address(url: str, hosts: tuple[str, ...], own: str) -> None:
     if parts.scheme != "https" or port not in (None, 443):
         raise UnsafePicture("not a plain https address")
     if not any(host == allowed or host.endswith(f".{allowed}") for allowed in hosts):
-        raise UnsafePicture(f"{host} is not one of the provider's hosts")
+        raise ForeignHost(host)
 
 
 def same_origin(url: str, own: str) -> bool:

@@ -21,7 +21,7 @@ from invokeai.app.services.image_providers.http_provider import HttpImageProvide
 from invokeai.app.services.image_providers.image_model import ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
 from invokeai.app.services.image_providers.masks import white_mask
-from invokeai.app.services.image_providers.picture_addresses import UnsafePicture
+from invokeai.app.services.image_providers.picture_addresses import ForeignHost
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderAuthError,
     ProviderBadRequest,
@@ -181,8 +181,9 @@ class AlibabaCloudImageService(JobImageProvider):
     def check_result_address(self, url: str) -> None:
         """Of all the storage below that name only DashScope's own: anybody may have some."""
         host = urlsplit(url).hostname or ""
-        if host.endswith(f".{STORAGE}") and not host.startswith("dashscope"):
-            raise UnsafePicture(f"{host} is not DashScope's storage")
+        known = host.startswith("dashscope") or host in self._credentials().result_hosts
+        if host.endswith(f".{STORAGE}") and not known:
+            raise ForeignHost(host)
         super().check_result_address(url)
 
     # --- errors ----------------------------------------------------------------------------------------------------
