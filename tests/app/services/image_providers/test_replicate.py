@@ -139,15 +139,37 @@ async def test_what_a_model_cannot_do_is_said_and_not_sent(
 async def test_an_equal_looking_prediction_is_not_taken_for_a_lost_one(
     bench: CloudBench, replicate: ReplicateSimulator
 ) -> None:
-    for number, changes in enumerate(({"prompt": "a blue fox"}, {"seed": 7})):
-        await bench.generate(bench.request(**changes), CallKey("session", f"other {number}"))
+    request = bench.request("img2img", "black-forest-labs/flux-dev", seed=7, strength=0.5, steps=20)
+    others: list[dict[str, Any]] = [
+        {"prompt": "a blue fox"},
+        {"seed": 8},
+        {"strength": 0.25},
+        {"steps": 21},
+        {"init_image": scene(1024, 1024).rotate(90)},
+        {"num_images": 2},
+        {"options": {"disable_safety_checker": True}},
+    ]
+    for number, changes in enumerate(others):
+        await bench.generate(replace(request, **changes), CallKey("session", f"other {number}"))
     replicate.faults = [Fault("cut before")]
     with pytest.raises(OutcomeUnknown, match="may have been billed"):
-        await bench.generate()
+        await bench.generate(request)
     bench.restart()
     with pytest.raises(OutcomeUnknown):
-        await bench.generate()
-    assert len(replicate.ledger) == 2 and (await bench.receipt_row())["state"] == "unknown"
+        await bench.generate(request)
+    assert len(replicate.ledger) == len(others) and (await bench.receipt_row())["state"] == "unknown"
+
+
+async def test_a_picture_of_another_size_is_not_taken_for_a_lost_one(
+    bench: CloudBench, replicate: ReplicateSimulator
+) -> None:
+    await bench.generate(bench.request(seed=7), CallKey("session", "square"))
+    replicate.faults = [Fault("cut before"), Fault("cut after")]
+    wide = bench.request(seed=7, width=1344, height=768)
+    with pytest.raises(OutcomeUnknown):
+        await bench.generate(wide)
+    await bench.generate(wide, CallKey("session", "wide"))
+    assert len(replicate.ledger) == 2 and replicate.paid_requests == 3
 
 
 async def test_an_old_prediction_is_not_taken_for_a_lost_one(bench: CloudBench, replicate: ReplicateSimulator) -> None:

@@ -1,7 +1,7 @@
 """Replicate: FLUX as predictions that are asked for. Each has a deadline on Replicate's own side.
 
 A refusal is a prediction that failed with words; one that was aborted never ran and costs nothing. One whose answer was
-lost is looked for among the last ones, by model, prompt and seed. No answer tells a cost, so it is the list's. The
+lost is looked for among the last ones, by model and all of its input. No answer tells a cost, so it is the list's. The
 safety checker stays on and tolerance is the models' own default, said in every request; options change both. Source of
 the format: replicate.com/docs (prediction lifecycle, rate limits, list), model schemas, November 2026.
 """
@@ -80,10 +80,10 @@ class ReplicateImageService(JobImageProvider):
     async def look_for(self, receipt: Receipt) -> str | None:
         """The prediction that was sent, among the last hundred; Replicate keeps inputs for an hour.
 
-        With a seed of the user's own, an equal prediction of theirs may be found: its picture is the same.
+        With a seed of the user's own, a prediction of theirs with just the same input may be found: so is its picture.
         """
         known = json.loads(receipt.provider_ref or "{}")
-        if not known:
+        if "input" not in known:
             return None
         answer = await self.ask(HttpCall("GET", "/v1/predictions"))
         if answer.status in (401, 402, 403):
@@ -92,9 +92,8 @@ class ReplicateImageService(JobImageProvider):
         earliest = datetime.fromisoformat(known["since"]) - CLOCKS_APART
         for item in (item for item in listed or [] if isinstance(item, dict)):
             given, urls = item.get("input") or {}, item.get("urls") or {}
-            same = item.get("model") == receipt.model_id and given.get("seed") == known["seed"]
-            same = same and ("work" not in known or _work_digest(given) == known["work"])
-            if same and _digest(str(given.get("prompt") or "")) == known["prompt"] and _created(item) >= earliest:
+            same = item.get("model") == receipt.model_id and _created(item) >= earliest
+            if same and all(_digest(given.get(name)) == digest for name, digest in known["input"].items()):
                 return json.dumps({**known, "get": urls["get"]}) if isinstance(urls.get("get"), str) else None
         return None
 
@@ -105,14 +104,6 @@ class ReplicateImageService(JobImageProvider):
         if model.work is not None:
             return self._work_call(request, model, receipt)
         seed = _own_seed(receipt) if request.seed is None else request.seed % SEEDS
-        receipt.provider_ref = json.dumps(
-            {
-                "seed": seed,
-                "prompt": _digest(request.prompt),
-                "since": datetime.now(UTC).isoformat(),
-                "cost": model.cost(request),
-            }
-        )
         values: dict[str, Any] = {
             **model.fixed,
             **request.options,
@@ -125,19 +116,24 @@ class ReplicateImageService(JobImageProvider):
             **_size(request, model),
             **_pictures(request, model),
         }
-        path = f"/v1/models/{model.model_id}/predictions"
-        return HttpCall("POST", path, json={"input": nothing_empty(values)}, headers={"Cancel-After": DEADLINE})
+        return self._noted_call(nothing_empty(values), request, model, receipt)
 
     def _work_call(self, request: ImageRequest, model: ReplicateModelConfig, receipt: Receipt) -> HttpCall:
-        """A prediction without words and seed: it is told from others by the picture that it was given."""
+        """A prediction without words and seed."""
         assert model.work is not None and request.init_image is not None
         mode = "RGBA" if request.init_image.has_transparency_data else "RGB"
         values: dict[str, Any] = {**model.fixed, model.pictures: data_uri(request.init_image.convert(mode))}
         if request.mode == "upscale":
             values["scale"] = request.scale or model.work.usual_scale
-        known = {"seed": None, "prompt": _digest(""), "work": _work_digest(values)}
-        since = datetime.now(UTC).isoformat()
-        receipt.provider_ref = json.dumps({**known, "since": since, "cost": model.cost(request)})
+        return self._noted_call(values, request, model, receipt)
+
+    def _noted_call(
+        self, values: Mapping[str, Any], request: ImageRequest, model: ReplicateModelConfig, receipt: Receipt
+    ) -> HttpCall:
+        """The call with that input, and in the receipt what the prediction is told from all others by."""
+        known = {"seed": values.get("seed"), "since": datetime.now(UTC).isoformat(), "cost": model.cost(request)}
+        known["input"] = {name: _digest(value) for name, value in values.items()}
+        receipt.provider_ref = json.dumps(known)
         path = f"/v1/models/{model.model_id}/predictions"
         return HttpCall("POST", path, json={"input": values}, headers={"Cancel-After": DEADLINE})
 
@@ -210,13 +206,10 @@ def _own_seed(receipt: Receipt) -> int:
     return int(hashlib.sha256(receipt.receipt_id.encode()).hexdigest()[:8], 16) % SEEDS
 
 
-def _digest(prompt: str) -> str:
-    return hashlib.sha256(prompt.encode()).hexdigest()[:16]
-
-
-def _work_digest(given: Mapping[str, Any]) -> str:
-    """Of an input that works on a picture: by what prediction is told from prediction."""
-    return _digest(f"{given.get('image')} {float(given.get('scale') or 0)}")
+def _digest(value: Any) -> str:
+    """Of one value of an input: a number is the same with and without a point in it."""
+    plain = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:16]
 
 
 def _created(item: Mapping[str, Any]) -> datetime:
