@@ -143,7 +143,7 @@ class ProviderLine:
         """Ask with the key that had sent the call, whose word counts, and with the others where that one has none.
 
         Raises:
-            ProviderError: how it ended. `ProviderAuthError` and what else is no answer: who could tell was not heard.
+            PaidPictureLate: who could tell was not heard. ProviderError: how it ended.
         """
         sender_refused = False
         unheard: ProviderError | None = None
@@ -167,9 +167,19 @@ class ProviderLine:
                     return result
         if sender_refused and not self.provider.has_taken(receipt) and not await receipt.sender_was_accepted():
             raise OutcomeUnknown(NEVER_ACCEPTED.format(name=self._name), provider_id=receipt.provider_id)
-        if error := unheard or strangers:
-            raise error
+        if unheard:
+            raise self._late(unheard)
+        if strangers:
+            raise strangers
         return None
+
+    def _late(self, unheard: ProviderError) -> PaidPictureLate:
+        why = {ProviderAuthError: "does not accept the key (check it)", ProviderQuotaExhausted: "asks for credit first"}
+        said = (
+            f"{self._name} may have been paid, but {why.get(type(unheard), 'asks to wait')} before it tells what became"
+        )
+        message = f"{said} of this call; it is asked again, and what it has made comes by itself."
+        return PaidPictureLate(message, provider_id=self.provider.info.provider_id)
 
     async def _through_breaker(self, model: ImageModel, request: ImageRequest, receipt: Receipt) -> ImageResult:
         try:

@@ -19,6 +19,7 @@ from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
+    PaidPictureLate,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderError,
@@ -207,7 +208,7 @@ async def test_a_call_stays_open_while_the_key_that_had_sent_it_is_refused(
 ) -> None:
     bench = TwoKeys(any_database, tmp_path)
     await bench.send("refused")
-    with pytest.raises(ProviderAuthError):
+    with pytest.raises(PaidPictureLate, match="does not accept the key"):
         await bench.follow_up()
     assert bench.provider.asked == ["mine"] and (await bench.row())["state"] == "sent"
     bench.provider.refused, bench.provider.knows = frozenset(), "refused"
@@ -222,10 +223,29 @@ async def test_a_call_that_may_not_have_been_taken_ends_with_a_key_that_was_neve
     if accepted_before:
         await (await bench.send("refused", key=CallKey("session", "earlier"))).answered(b"red")
     await bench.send("refused", job=None)
-    with pytest.raises(ProviderAuthError if accepted_before else OutcomeUnknown, match="key"):
+    with pytest.raises(PaidPictureLate if accepted_before else OutcomeUnknown, match="key"):
         await bench.follow_up()
     state = await any_database.fetch_one("SELECT state FROM generation_receipts WHERE node_id = ?", KEY.node_id)
     assert state == {"state": "sent" if accepted_before else "unknown"} and bench.provider.asked == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(ProviderQuotaExhausted("no money"), "asks for credit"), (ProviderRateLimited("busy"), "asks to wait")],
+)
+async def test_a_call_that_has_left_is_never_said_to_have_cost_nothing(
+    any_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+) -> None:
+    bench = TwoKeys(any_database, tmp_path)
+    await bench.send("mine")
+
+    async def resume(receipt: Receipt) -> ImageResult | None:
+        raise error
+
+    monkeypatch.setattr(bench.provider, "resume", resume)
+    with pytest.raises(PaidPictureLate, match=f"may have been paid, but {why}"):
+        await bench.follow_up()
+    assert (await bench.row())["state"] == "sent"
 
 
 async def test_where_the_key_is_not_known_a_refused_one_keeps_the_call_open(
@@ -233,7 +253,7 @@ async def test_where_the_key_is_not_known_a_refused_one_keeps_the_call_open(
 ) -> None:
     bench = TwoKeys(any_database, tmp_path)
     await bench.send("")
-    with pytest.raises(ProviderAuthError):
+    with pytest.raises(PaidPictureLate, match="does not accept the key"):
         await bench.follow_up()
     assert (await bench.row())["state"] == "sent"
     bench.provider.knows = "mine"
