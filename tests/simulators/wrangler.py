@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 FILE = Path(os.environ["SIMULATED_ACCOUNT"])
 STATE: dict[str, Any] = json.loads(FILE.read_text())
-ACCOUNTS = [{"id": "acc-1", "name": "One"}, {"id": "acc-2", "name": "Two"}]
+ACCOUNTS = [{"id": "acc1", "name": "One"}, {"id": "acc2", "name": "Two"}]
 
 
 def fail(text: str, code: int | None = None) -> NoReturn:

@@ -46,7 +46,9 @@ def add_deploy_command(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     deploy.add_argument("--dry-run", action="store_true", help="say what would be done, change nothing")
     deploy.add_argument("--account", help="id of the account, where the login knows several")
     deploy.add_argument(
-        "--provider-keys", action="store_true", help="set the provider keys of this environment as secrets too"
+        "--provider-keys",
+        action="store_true",
+        help="set the provider keys of this environment as secrets too, and its INVOKEAI_PROVIDER_… settings",
     )
     deploy.add_argument("--new-access-token", action="store_true", help="replace the token that opens the studio")
     deploy.add_argument("--project", type=Path, help="folder of the root wrangler.toml (default: this checkout)")

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 from invokeai.app.cloud_cli.wrangler import ToolFailed, Tools
-from invokeai.app.services.config.config import PROVIDER_KEYS
+from invokeai.app.services.config.config import PROVIDER_KEYS, AppConfig
 
 CONFIG = "wrangler.account.toml"
 HEADER = "# Made by `invokeai-cloud deploy` from wrangler.toml, with the ids of one account. Changes belong there.\n"
 LEAST_NODE = 20
+ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
 R2_SECRETS = ("INVOKEAI_R2_ACCESS_KEY_ID", "INVOKEAI_R2_SECRET_ACCESS_KEY")
+PROVIDER_SETTINGS = [f"INVOKEAI_{name.upper()}" for name in AppConfig.model_fields if name.startswith("provider_")]
 BRANCH = "main"
 NO_SUCH_BUCKET = re.compile(r"\b10006\b|bucket does not exist", re.IGNORECASE)
 NO_SUCH_WORKER = re.compile(r"\b10007\b|Worker .* not found|does not exist", re.IGNORECASE)
@@ -59,7 +61,7 @@ class Deployment:
         """Raises ToolFailed."""
         known = self.tools.wrangler_json("whoami", "--json")
         accounts = {str(account["id"]): str(account["name"]) for account in known.get("accounts", [])}
-        wanted = self.wanted_account or os.environ.get("CLOUDFLARE_ACCOUNT_ID")
+        wanted = self.wanted_account or os.environ.get(ACCOUNT_VARIABLE)
         if wanted and wanted not in accounts:
             raise ToolFailed(f"The login does not know the account {wanted}.")
         if not wanted and len(accounts) != 1:
@@ -124,7 +126,7 @@ class Deployment:
         self.tools.wrangler("deploy", "--config", self.config, shown=True)
 
     def look_for_secrets(self) -> str | None:
-        if self.new_access_token or (self.with_provider_keys and self._provider_keys()):
+        if self.new_access_token or (self.with_provider_keys and self._provider_secrets()):
             return None
         missing = self._missing_secrets()
         return None if missing else "all are set"
@@ -133,7 +135,7 @@ class Deployment:
         """What can be set is set, also where something else is missing. Raises ToolFailed."""
         missing = self._missing_secrets()
         values = {name: os.environ[name] for name in R2_SECRETS if os.environ.get(name)}
-        values |= self._provider_keys() if self.with_provider_keys else {}
+        values |= self._provider_secrets() if self.with_provider_keys else {}
         if self.new_access_token or "ACCESS_TOKEN" in missing:
             values["ACCESS_TOKEN"] = secrets.token_urlsafe(24)
         if values:
@@ -160,9 +162,13 @@ class Deployment:
         there = {str(entry["name"]) for entry in listed}
         return [name for name in ("ACCESS_TOKEN", *R2_SECRETS) if name not in there]
 
-    @staticmethod
-    def _provider_keys() -> dict[str, str]:
-        return {name: os.environ[name] for name in PROVIDER_KEYS.values() if os.environ.get(name)}
+    def _provider_secrets(self) -> dict[str, str]:
+        """Keys of providers in this environment, and what the server needs beside them."""
+        names = (*PROVIDER_KEYS.values(), *PROVIDER_SETTINGS)
+        found = {name: os.environ[name] for name in names if os.environ.get(name)}
+        if PROVIDER_KEYS["workers_ai"] in found:
+            found[ACCOUNT_VARIABLE] = os.environ.get(ACCOUNT_VARIABLE) or self.account_id
+        return found
 
     # Web UI
 

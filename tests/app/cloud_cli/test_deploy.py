@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 
 from invokeai.app.cloud_cli.commands import main
+from invokeai.app.cloud_cli.deployment import PROVIDER_SETTINGS
+from invokeai.app.services.config.config import PROVIDER_KEYS, load_config
+from invokeai.app.services.image_providers.provider import ProviderCredentials
+from invokeai.app.services.image_providers.providers.workers_ai import WorkersAiImageService
 from tests.cloud.d1_gateway import install_node_packages
 from tests.cloud.wrangler_dev import OFFLINE
 
@@ -93,7 +97,7 @@ class Account:
 
 @pytest.fixture
 def account(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Account:
-    for name in ("CLOUDFLARE_ACCOUNT_ID", "OPENAI_API_KEY", "FAL_KEY"):
+    for name in ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN", *PROVIDER_KEYS.values(), *PROVIDER_SETTINGS):
         monkeypatch.delenv(name, raising=False)
     for name, value in R2.items():
         monkeypatch.setenv(name, value)
@@ -120,7 +124,7 @@ def test_an_empty_account_gets_a_studio(account: Account) -> None:
     assert not [call for call in state["calls"] for value in account.secrets().values() if value in call]
     assert not [value for value in R2.values() if value in said]
     written = (account.project / "wrangler.account.toml").read_text()
-    assert state["databases"]["invokeai-cloud"] in written and '"acc-1"' in written
+    assert state["databases"]["invokeai-cloud"] in written and '"acc1"' in written
     assert (account.project / "wrangler.toml").read_text() == (REPOSITORY / "wrangler.toml").read_text()
 
 
@@ -181,7 +185,7 @@ def test_the_real_wrangler_takes_every_command_line_of_the_simulated_one(account
     account.deploy()
     lines = {call for call in account.get()["calls"] if not call.startswith(("--version", "info", "deploy"))}
     assert len(lines) == 11
-    nobody = {"CLOUDFLARE_API_TOKEN": "x", "CLOUDFLARE_ACCOUNT_ID": "acc-1", "CI": "1"}
+    nobody = {"CLOUDFLARE_API_TOKEN": "x", "CLOUDFLARE_ACCOUNT_ID": "acc1", "CI": "1"}
     nobody |= {"CLOUDFLARE_API_BASE_URL": "http://127.0.0.1:1/client/v4", "XDG_CONFIG_HOME": str(account.project)}
     command, pipe = str(REPOSITORY / "frontend/node_modules/.bin/wrangler"), subprocess.PIPE
     running = {}
@@ -221,12 +225,12 @@ def test_nobody_logged_in(account: Account) -> None:
 def test_one_of_several_accounts_has_to_be_chosen(account: Account) -> None:
     account.set(accounts=2)
     code, said = account.deploy()
-    assert code == 2 and "--account" in said and "acc-2" in said
-    assert account.deploy("--account", "acc-3")[0] == 2
+    assert code == 2 and "--account" in said and "acc2" in said
+    assert account.deploy("--account", "acc3")[0] == 2
     assert account.get()["databases"] == {}
-    code, said = account.deploy("--account", "acc-2")
+    code, said = account.deploy("--account", "acc2")
     assert code == 0, said
-    assert '"acc-2"' in (account.project / "wrangler.account.toml").read_text()
+    assert '"acc2"' in (account.project / "wrangler.account.toml").read_text()
 
 
 def test_without_a_key_for_the_bucket_the_rest_is_done_and_the_remedy_told(
@@ -254,6 +258,32 @@ def test_provider_keys_go_along_and_the_token_is_replaced_only_on_demand(
     assert account.secrets() == R2 | {"ACCESS_TOKEN": first, "OPENAI_API_KEY": "sk-canary"}
     second = token_in(account.deploy("--new-access-token")[1])
     assert second != first and account.secrets()["ACCESS_TOKEN"] == second
+
+
+def test_a_server_gets_what_its_providers_need_and_never_the_token_of_the_deployment(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "may-edit-the-account-canary")
+    monkeypatch.setenv("WORKERS_AI_API_TOKEN", "workers-ai-canary")
+    monkeypatch.setenv("INVOKEAI_PROVIDER_BASE_URLS", '{"openai_compatible": "https://mine.example"}')
+    monkeypatch.setenv("INVOKEAI_PROVIDER_MODELS", '{"openai_compatible": "sdxl"}')
+    code, said = account.deploy("--provider-keys")
+    assert code == 0, said
+    given = account.secrets()
+    assert "may-edit-the-account-canary" not in account.state.read_text()
+    assert "CLOUDFLARE_API_TOKEN" not in given and "workers-ai-canary" not in said
+    for name in ("CLOUDFLARE_API_TOKEN", "WORKERS_AI_API_TOKEN", *PROVIDER_SETTINGS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    server = load_config(str(tmp_path))
+    assert {name: key.get_secret_value() for name, key in server.provider_keys.items()} == {
+        "workers_ai": "workers-ai-canary"
+    }
+    assert server.provider_base_urls == {"openai_compatible": "https://mine.example"}
+    assert server.provider_models == {"openai_compatible": ["sdxl"]}
+    workers_ai = WorkersAiImageService(lambda: ProviderCredentials("workers-ai-canary", None))
+    assert workers_ai.base_url() == "https://api.cloudflare.com/client/v4/accounts/acc1"
 
 
 def test_a_folder_without_the_project_is_refused(account: Account, tmp_path: Path) -> None:

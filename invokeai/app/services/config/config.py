@@ -18,7 +18,7 @@ PROVIDER_KEYS = {
     "gemini": "GEMINI_API_KEY",
     "parasail": "PARASAIL_API_KEY",
     "openai": "OPENAI_API_KEY",
-    "workers_ai": "CLOUDFLARE_API_TOKEN",
+    "workers_ai": "WORKERS_AI_API_TOKEN",
     "bfl": "BFL_API_KEY",
     "stability": "STABILITY_API_KEY",
     "fal": "FAL_KEY",
@@ -27,7 +27,10 @@ PROVIDER_KEYS = {
     "seedream": "ARK_API_KEY",
     "openai_compatible": "OPENAI_COMPATIBLE_API_KEY",
 }
-"""Provider id to the name of the environment variable that people know for its key."""
+"""Provider id to the name of the environment variable of its key: the one that people know, but none that opens more.
+
+Workers AI has a name of its own, because CLOUDFLARE_API_TOKEN is the one that wrangler deploys with.
+"""
 
 
 class ConfigurationError(Exception):

@@ -74,7 +74,7 @@ class WorkersAiImageService(ListingProvider):
         """Where token and account id come from and where they go."""
         return (
             "Create an API token with the permission Workers AI at https://dash.cloudflare.com/profile/api-tokens and "
-            f"set CLOUDFLARE_API_TOKEN, or enter it in the model manager. Set {ACCOUNT_VARIABLE} to the account's id "
+            f"set WORKERS_AI_API_TOKEN, or enter it in the model manager. Set {ACCOUNT_VARIABLE} to the account's id "
             f"too, or enter the base URL https://{API_HOST}/client/v4/accounts/<account id>."
         )
 
