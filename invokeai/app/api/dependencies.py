@@ -20,6 +20,7 @@ from invokeai.app.services.gallery.gallery import GalleryService
 from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
 from invokeai.app.services.image_files.image_file_storage import ImageFileStorage
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
+from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.receipts import ReceiptStore
@@ -82,6 +83,7 @@ class ApiDependencies:
             config=config,
             provider_credentials=credentials,
             image_generation=generation,
+            idempotent_calls=IdempotentCalls(database, images),
             paid_recovery=PaidRecovery(generation, receipts, images, alone=alone),
             spend_caps=caps,
             spend_reports=SpendReports(database),

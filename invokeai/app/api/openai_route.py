@@ -29,6 +29,7 @@ PROVIDER_ANSWERS: dict[type[ProviderError], Answer] = {
 SERVICE_ANSWERS: dict[type[Exception], Answer] = {
     TokenRequired: (401, INVALID, "invalid_api_key"),
     errors.NotFound: (404, INVALID, "model_not_found"),
+    errors.Conflict: (409, INVALID, "idempotency_key_used"),
     errors.TooLarge: (413, INVALID, None),
     errors.UnsupportedMedia: (400, INVALID, "invalid_image"),
     errors.Unavailable: (503, "server_error", None),

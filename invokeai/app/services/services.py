@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.fonts.font_library import FontLibrary
     from invokeai.app.services.gallery.gallery import GalleryService
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
+    from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
     from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
     from invokeai.app.services.image_providers.spend_caps import SpendCaps
@@ -54,6 +55,7 @@ class Services:
     tensors: TensorStore
     provider_credentials: ProviderCredentialsStore
     image_generation: ImageServiceManager
+    idempotent_calls: IdempotentCalls
     paid_recovery: PaidRecovery
     spend_caps: SpendCaps
     spend_reports: SpendReports

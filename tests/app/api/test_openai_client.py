@@ -181,6 +181,35 @@ def test_what_fails_before_a_stream_begins_has_its_status_and_later_is_an_event(
     assert late.value.code == "moderation_blocked" and "violence" in late.value.message
 
 
+def test_a_repeat_under_its_key_has_the_same_picture(client: openai.OpenAI, server: StudioProcess) -> None:
+    def count() -> int:
+        return len(httpx.get(f"{server.base_url}/api/v1/images/names").json()["image_names"])
+
+    asked: dict[str, Any] = {"prompt": "a fox", "model": "sketch/flow", "size": "96x64"}
+    key = {"Idempotency-Key": "order-7"}
+    first = client.images.generate(**asked, extra_headers=key)
+    before = count()
+    again = client.images.generate(**asked, extra_headers=key)
+    assert (again.data or [])[0].b64_json == (first.data or [])[0].b64_json
+    with pytest.raises(openai.ConflictError, match="came with another request") as other:
+        client.images.generate(**asked, n=2, extra_headers=key)
+    assert other.value.code == "idempotency_key_used"
+    (event,) = client.images.generate(**asked, stream=True, extra_headers={"Idempotency-Key": "streamed"})
+    (same,) = client.images.generate(**asked, stream=True, extra_headers={"Idempotency-Key": "streamed"})
+    assert same.b64_json == event.b64_json and count() == before + 1
+
+
+def test_an_edit_is_repeated_by_its_files_not_by_the_bytes_of_its_form(client: openai.OpenAI) -> None:
+    red, green = (png(Image.new("RGB", (64, 64), colour)) for colour in ("red", "green"))
+    asked: dict[str, Any] = {"prompt": "a fox", "model": "sketch/flow", "extra_headers": {"Idempotency-Key": "edit-7"}}
+    first, again = (client.images.edit(image=red, **asked) for _ in range(2))
+    assert (again.data or [])[0].b64_json == (first.data or [])[0].b64_json
+    with pytest.raises(openai.ConflictError):
+        client.images.edit(image=green, **asked)
+    with pytest.raises(openai.ConflictError):
+        client.images.generate(prompt="a fox", model="sketch/flow", extra_headers={"Idempotency-Key": "edit-7"})
+
+
 def test_a_fallback_may_be_named(client: openai.OpenAI) -> None:
     more = {"fallback": ["gone/gone", "sketch/flow"]}
     answer = client.images.generate(prompt="x", model="failing/away", size="64x64", extra_body=more)

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from invokeai.app.api.api_tokens import TokenDep
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
+from invokeai.app.api.idempotency import IdempotencyKey, keyed_request
 from invokeai.app.api.image_generation_wire import (
     CostInfo,
     GenerateImageAnswer,
@@ -25,7 +26,11 @@ from invokeai.app.api.image_generation_wire import (
     ProviderModels,
 )
 from invokeai.app.services.image_providers.capabilities import GENERATION_MODES
-from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
+from invokeai.app.services.image_providers.gallery_generation import (
+    GalleryCall,
+    StoredGeneration,
+    generate_to_gallery,
+)
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest, total_cost
 from invokeai.app.services.image_providers.picture_requests import sized, with_size
 from invokeai.app.services.image_providers.provider import ImageProvider
@@ -120,13 +125,18 @@ async def get_image_health(services: ServicesDep) -> ImageHealth:
 
 @image_generation_router.post("/images/generate", operation_id="generate_images")
 async def generate_images(
-    services: ServicesDep, user: CurrentUserDep, body: GenerateImagesRequest
+    services: ServicesDep, user: CurrentUserDep, body: GenerateImagesRequest, idempotency_key: IdempotencyKey = None
 ) -> GenerateImagesResponse:
     """Generate pictures and store them in the gallery."""
-    request = await _request(services, body)
-    done = await generate_to_gallery(
-        services.image_generation, services.images, request, user_id=user.user_id, board_id=body.board_id
-    )
+
+    async def make(call: GalleryCall) -> StoredGeneration:
+        request, generation = await _request(services, body), services.image_generation
+        return await generate_to_gallery(
+            generation, services.images, request, user_id=user.user_id, board_id=body.board_id, call=call
+        )
+
+    keyed = await keyed_request(user.user_id, idempotency_key, "generate images", body)
+    done = await services.idempotent_calls.once(keyed, make)
     return GenerateImagesResponse(
         images=[image.model_dump(mode="json") for image in done.images],
         provider=done.result.provider_id,
@@ -154,15 +164,20 @@ async def estimate_images(services: ServicesDep, body: GenerateImagesRequest) ->
 
 
 @image_generation_router.post("/generate-image", operation_id="generate_image")
-async def generate_image(services: ServicesDep, user: CurrentUserDep, body: GenerateImageForm) -> GenerateImageAnswer:
+async def generate_image(
+    services: ServicesDep, user: CurrentUserDep, body: GenerateImageForm, idempotency_key: IdempotencyKey = None
+) -> GenerateImageAnswer:
     """Generate one picture and store it in the gallery."""
     width, height = (int(side) for side in body.size.split("x")) if body.size else (None, None)
     prompt = ", ".join(words for words in (body.prompt, body.style, body.image_type) if words)
-    request = ImageRequest(prompt=prompt, model=body.model, fallback=tuple(body.fallback))
-    request = with_size(services.image_generation, request, width, height)
-    done: StoredGeneration = await generate_to_gallery(
-        services.image_generation, services.images, request, user_id=user.user_id
-    )
+
+    async def make(call: GalleryCall) -> StoredGeneration:
+        request = ImageRequest(prompt=prompt, model=body.model, fallback=tuple(body.fallback))
+        request, generation = with_size(services.image_generation, request, width, height), services.image_generation
+        return await generate_to_gallery(generation, services.images, request, user_id=user.user_id, call=call)
+
+    keyed = await keyed_request(user.user_id, idempotency_key, "generate image", body)
+    done = await services.idempotent_calls.once(keyed, make)
     image = done.images[0]
     return GenerateImageAnswer(
         success=True,

@@ -8,8 +8,8 @@ stream has drafts where the provider makes them, and the finished pictures with 
 import asyncio
 import base64
 import time
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -20,12 +20,18 @@ from starlette.datastructures import UploadFile
 from invokeai.app.api.api_tokens import TokenDep
 from invokeai.app.api.auth import CurrentUserDep
 from invokeai.app.api.dependencies import ServicesDep
+from invokeai.app.api.idempotency import IdempotencyKey, keyed_request
 from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openai_events import event_stream
 from invokeai.app.api.openai_route import FaultyParameter, OpenAIRoute
 from invokeai.app.services.image_providers.edit_requests import edit_request
-from invokeai.app.services.image_providers.gallery_generation import StoredGeneration, generate_to_gallery
+from invokeai.app.services.image_providers.gallery_generation import (
+    GalleryCall,
+    StoredGeneration,
+    generate_to_gallery,
+)
 from invokeai.app.services.image_providers.generation import ImageRequest, ProgressListener
+from invokeai.app.services.image_providers.idempotent_calls import KeyedRequest
 from invokeai.app.services.image_providers.routing import Route
 from invokeai.app.services.services import Services
 
@@ -106,25 +112,35 @@ async def openai_get_model(services: ServicesDep, model: str) -> dict[str, Any]:
 
 @openai_images_router.post("/images/generations", operation_id="openai_generate_images")
 async def openai_generate_images(
-    services: ServicesDep, user: CurrentUserDep, http: Request, body: OpenAIImageOptions
+    services: ServicesDep,
+    user: CurrentUserDep,
+    http: Request,
+    body: OpenAIImageOptions,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Pictures from a prompt; with `stream` as events."""
-    route = _route(services, body)
-    width, height = _size(body.size) or route.model.usual_size
-    request = ImageRequest(
-        prompt=body.prompt,
-        model=body.model,
-        num_images=body.n or 1,
-        width=width,
-        height=height,
-        options=_options(route, body),
-        fallback=tuple(body.fallback),
-    )
-    return await _made(services, http, body, request, user.user_id, "image_generation")
+
+    async def request() -> ImageRequest:
+        route = _route(services, body)
+        width, height = _size(body.size) or route.model.usual_size
+        return ImageRequest(
+            prompt=body.prompt,
+            model=body.model,
+            num_images=body.n or 1,
+            width=width,
+            height=height,
+            options=_options(route, body),
+            fallback=tuple(body.fallback),
+        )
+
+    keyed = await keyed_request(user.user_id, idempotency_key, "generations", body)
+    return await _Making(services, user.user_id, body, request, keyed, "image_generation").answer(http)
 
 
 @openai_images_router.post("/images/edits", operation_id="openai_edit_images", openapi_extra=EDIT_FORM)
-async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: Request) -> Response:
+async def openai_edit_images(
+    services: ServicesDep, user: CurrentUserDep, http: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Pictures from pictures and a prompt, sent as a form: `image` (one or more), `mask`, and what generations take."""
     async with http.form(max_files=MAX_INPUTS + 1, max_fields=50) as form:
         uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
@@ -142,35 +158,54 @@ async def openai_edit_images(services: ServicesDep, user: CurrentUserDep, http: 
         raise FaultyParameter(f"An edit needs from 1 to {MAX_INPUTS} pictures, not {len(files)}.", "image")
     if len(masks) > 1 or len(files) + len(masks) < len(uploads):
         raise FaultyParameter("Files of an edit are `image`, `image[]` and one `mask`.", "mask")
-    route = _route(services, body)
-    pictures = [await services.images.decoded(file) for file in files]
-    hole = await services.images.decoded(masks[0]) if masks else None
-    request = await asyncio.to_thread(
-        edit_request, route, body.prompt, pictures, hole, size=_size(body.size), num_images=body.n or 1
-    )
-    request = replace(request, model=body.model, options=_options(route, body), fallback=tuple(body.fallback))
-    return await _made(services, http, body, request, user.user_id, "image_edit")
+
+    async def request() -> ImageRequest:
+        route = _route(services, body)
+        pictures = [await services.images.decoded(file) for file in files]
+        hole = await services.images.decoded(masks[0]) if masks else None
+        made = await asyncio.to_thread(
+            edit_request, route, body.prompt, pictures, hole, size=_size(body.size), num_images=body.n or 1
+        )
+        return replace(made, model=body.model, options=_options(route, body), fallback=tuple(body.fallback))
+
+    keyed = await keyed_request(user.user_id, idempotency_key, f"edits, {len(masks)} masks", body, [*files, *masks])
+    return await _Making(services, user.user_id, body, request, keyed, "image_edit").answer(http)
 
 
-async def _made(
-    services: Services, http: Request, body: OpenAIImageOptions, request: ImageRequest, user_id: str, kind: str
-) -> Response:
-    def work(listen: ProgressListener | None) -> Coroutine[Any, Any, StoredGeneration]:
-        listened = replace(request, on_progress=listen)
-        return generate_to_gallery(services.image_generation, services.images, listened, user_id=user_id)
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A request to make pictures. `request` works out what is asked for when it is made; `kind` names its events."""
 
-    async def completed(done: StoredGeneration) -> list[dict[str, Any]]:
+    services: Services
+    user_id: str
+    body: OpenAIImageOptions
+    request: Callable[[], Awaitable[ImageRequest]]
+    keyed: KeyedRequest | None
+    kind: str
+
+    async def answer(self, http: Request) -> Response:
+        """The pictures; with `stream` as events."""
+        if self.body.stream:
+            return await event_stream(self.kind, self.body.partial_images or 0, self._made, self._completed)
+        return await _answer(self.services, http, await self._made(None), self.body.response_format)
+
+    async def _made(self, listen: ProgressListener | None) -> StoredGeneration:
+        async def make(call: GalleryCall) -> StoredGeneration:
+            request, services = replace(await self.request(), on_progress=listen), self.services
+            return await generate_to_gallery(
+                services.image_generation, services.images, request, user_id=self.user_id, call=call
+            )
+
+        return await self.services.idempotent_calls.once(self.keyed, make)
+
+    async def _completed(self, done: StoredGeneration) -> list[dict[str, Any]]:
         facts, created = _facts(done), int(time.time())
         sizes = [f"{image.width}x{image.height}" for image in done.images]
-        files = await _base64_files(services, done)
+        files = await _base64_files(self.services, done)
         return [
             {**facts, "b64_json": file, "created_at": created, "size": size}
             for file, size in zip(files, sizes, strict=True)
         ]
-
-    if body.stream:
-        return await event_stream(kind, body.partial_images or 0, work, completed)
-    return await _answer(services, http, await work(None), body.response_format)
 
 
 def _route(services: Services, body: OpenAIImageOptions) -> Route:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult, total_cost
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, ImageResult, total_cost
 from invokeai.app.services.image_providers.image_model import GENERATOR_TYPE, model_hash, model_key
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager, Route
 from invokeai.app.services.image_providers.pictures import make_pictures
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from invokeai.app.services.images.images import ImageService
 
 
+NAMES_OF_RESULT = ("provider_id", "model_id", "request_id", "note", "asked")
+"""What is told of a result, but for its pictures and cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryCall:
+    """Which generation it is: names of calls and pictures follow from it, so that a repeat makes nothing twice.
+
+    `left_for` is the model (`provider/model`) that an earlier run was sent to, where one was.
+    """
+
+    call_id: str = field(default_factory=lambda: f"api-{uuid.uuid4()}")
+    left_for: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredGeneration:
     """The stored pictures (ImageDTOs), what the last call answered, what all of them cost, and the seconds it took."""
@@ -30,6 +45,21 @@ class StoredGeneration:
     cost: Cost
     seconds: float
 
+    def facts(self) -> str:
+        """All of it as JSON, pictures by name."""
+        result = {name: getattr(self.result, name) for name in NAMES_OF_RESULT}
+        names = [image.image_name for image in self.images]
+        return orjson.dumps(
+            {"images": names, "result": result, "cost": asdict(self.cost), "seconds": self.seconds}
+        ).decode()
+
+    @classmethod
+    def told_by(cls, facts: str) -> tuple[StoredGeneration, list[str]]:
+        """What `facts` tells, still without pictures, and their names."""
+        told = orjson.loads(facts)
+        cost = Cost(**{**told["cost"], "kind": CostKind(told["cost"]["kind"])})
+        return cls([], ImageResult(images=(), **told["result"]), cost, told["seconds"]), told["images"]
+
 
 async def generate_to_gallery(
     manager: ImageServiceManager,
@@ -38,15 +68,18 @@ async def generate_to_gallery(
     *,
     user_id: str,
     board_id: str | None = None,
+    call: GalleryCall | None = None,
 ) -> StoredGeneration:
-    """Generate and store. Pictures of calls that succeeded stay when a later call fails.
+    """Generate and store. Pictures of calls that succeeded stay when a later call fails. `call`: None is a new one.
 
     Raises:
         ProviderError, NotFound: as `ImageServiceManager.generate`.
     """
     started = time.monotonic()
-    call = f"api-{uuid.uuid4()}"
-    key = CallKey(call, "generate", user_id=user_id)
+    call = call or GalleryCall()
+    if request.model is None and call.left_for:  # what is usual may be another one by now
+        request = replace(request, model=call.left_for)
+    key = CallKey(call.call_id, "generate", user_id=user_id)
     metadata = recall_metadata(request, manager.usable_route(request))
     stored: list[Any] = []
     results: list[ImageResult] = []
@@ -54,7 +87,7 @@ async def generate_to_gallery(
         result = picture.result
         if not results or result is not results[-1]:
             results.append(result)
-        name = generated_name(call, key.node_id, len(stored))
+        name = generated_name(call.call_id, key.node_id, len(stored))
         if result.asked:
             picture.metadata["model"] = model_metadata(result.provider_id, result.model_id, result.model_id)
         dto = await images.create(

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from invokeai.app.api.routers.external_providers import external_providers_router
 from invokeai.app.api.routers.image_generation import image_generation_router
 from invokeai.app.services.image_providers.credentials import FILE_NAME, ProviderCredentialsStore
+from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.providers.openai import OpenAIImageService
@@ -50,6 +51,7 @@ async def studio(root: Path, **settings: Any) -> AsyncIterator[LibraryApi]:
 
     services = {**SERVICES, "provider_credentials": credentials_of, "image_generation": generation_of}
     services["images"] = lambda _: Gallery()
+    services["idempotent_calls"] = lambda studio: IdempotentCalls(studio.database, studio.images)
     async with library_api(root, [external_providers_router, image_generation_router], **services) as api:
         yield api
         await api.services.image_generation.aclose()

@@ -15,6 +15,7 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalApiModelDefaultSettings,
     ExternalModelCapabilities,
 )
+from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.providers.sketch import SketchImageService
@@ -34,6 +35,7 @@ class Gallery:
     def __init__(self) -> None:
         self.pictures: dict[str, Any] = {}
         self.members: list[dict[str, Any]] = []
+        self.stored: dict[str, ImageDTO] = {}
 
     async def get_pil(self, name: str) -> Image.Image:
         if name not in self.pictures:
@@ -45,11 +47,15 @@ class Gallery:
         name = f"{len(self.pictures)}.png"
         self.pictures[name] = image
         self.members.append(members)
-        return ImageDTO(
+        self.stored[name] = ImageDTO(
             image_name=name, image_url=f"api/v1/images/i/{name}/full", thumbnail_url="", width=1, height=1,
             image_origin=ResourceOrigin.INTERNAL, image_category=ImageCategory.GENERAL, created_at="", updated_at="",
             is_intermediate=False, starred=False, has_workflow=False, board_id=members.get("board_id"),
         )  # fmt: skip
+        return self.stored[name]
+
+    async def get_dtos(self, names: list[str]) -> list[ImageDTO]:
+        return [self.stored[name] for name in names if name in self.stored]
 
     def metadata(self) -> list[dict[str, Any]]:
         return [json.loads(members["metadata"]) for members in self.members]
@@ -65,6 +71,7 @@ def generation_of(studio: SimpleNamespace) -> ImageServiceManager:
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[LibraryApi]:
     services: dict[str, Any] = {"images": lambda _: Gallery(), "image_generation": generation_of}
+    services["idempotent_calls"] = lambda studio: IdempotentCalls(studio.database, studio.images)
     async with library_api(tmp_path, [image_generation_router], **services) as api:
         yield api
 
@@ -173,6 +180,22 @@ async def test_what_one_call_does_not_know_is_refused_by_name(api: LibraryApi) -
         "POST", "/images/generate", 422, json={"prompt": "a fox", "n": 2}
     )
     assert api.services.images.pictures == {}
+
+
+@pytest.mark.parametrize("path", ["/images/generate", "/generate-image"])
+async def test_a_repeat_under_its_key_has_the_same_answer_and_costs_nothing(api: LibraryApi, path: str) -> None:
+    api.services.key = "k"
+    body, headers = {"prompt": "a fox", "model": "paid/pro"}, {"Idempotency-Key": "order-7"}
+    first = await api.json("POST", path, json=body, headers=headers)
+    api.services.key = ""  # what is there needs no provider
+    assert await api.json("POST", path, json=body, headers=headers) == first
+    assert len(api.services.images.pictures) == 1
+    said = await api.refusal("POST", path, 409, json=body | {"prompt": "a hen"}, headers=headers)
+    assert said == "This Idempotency-Key came with another request before. Use a new key for a new request."
+    assert await api.refusal("POST", path, 422, json=body, headers={"Idempotency-Key": ""})
+    huge = {"prompt": "a fox", "model": "paid/pro", "options": {"of": 2**70}}
+    if path == "/images/generate":
+        await api.refusal("POST", path, 503, json=huge, headers={"Idempotency-Key": "huge"})
 
 
 async def test_a_size_that_nobody_asked_for_is_the_models_own(api: LibraryApi) -> None:

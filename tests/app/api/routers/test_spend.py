@@ -16,6 +16,7 @@ from invokeai.app.api.routers.metrics import metrics_router
 from invokeai.app.api.routers.spend import spend_router
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.generation import Cost, CostKind
+from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
@@ -58,6 +59,7 @@ async def api(tmp_path: Path) -> AsyncIterator[LibraryApi]:
         "spend_caps": lambda studio: SpendCaps(studio.config, studio.database, {}),
         "spend_reports": lambda studio: SpendReports(studio.database),
         "image_generation": generation_of,
+        "idempotent_calls": lambda studio: IdempotentCalls(studio.database, studio.images),
     }
     async with library_api(tmp_path, ROUTERS, **services) as api:
         yield api

@@ -150,6 +150,7 @@ _ROWS: list[tuple[str, tuple[SqlValue, ...]]] = [
         "VALUES ('r1', 'x7', 'n', 0, 'system', 'openai', 'm', 'd', 'stored', '0.040000', 40000, ?, ?)",
         (NOW, NOW),
     ),
+    ("INSERT INTO idempotent_requests VALUES ('k1', 'd', 'api-1', NULL, ?)", (NOW,)),
     ("INSERT INTO external_models VALUES ('m1', 'openai', 'm', '{}', 0, ?, ?)", (NOW, NOW)),
     ("INSERT INTO model_relationships VALUES ('m1', 'm2', ?)", (NOW,)),
 ]

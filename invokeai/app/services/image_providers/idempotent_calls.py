@@ -1,0 +1,122 @@
+"""A request that a program repeats under the same Idempotency-Key is the same call: it is paid for once.
+
+What was stored is answered again. What was not is run again under the same names of its calls, so that receipts decide,
+on whichever server, whether to send, to wait for another run, or to follow up what has left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from invokeai.app.services.image_providers.gallery_generation import GalleryCall, StoredGeneration
+from invokeai.app.services.shared.database.base import Database, DatabaseError, Statement
+from invokeai.app.services.shared.errors import Conflict, InvalidInput, ServiceError
+from invokeai.app.services.shared.patience import until_available
+from invokeai.app.services.shared.timestamps import timestamp, timestamp_after
+
+if TYPE_CHECKING:
+    from invokeai.app.services.images.images import ImageService
+
+KEPT_SECONDS = 24 * 3600.0
+MAX_KEY_CHARACTERS = 255
+
+FORGET_OLD = "DELETE FROM idempotent_requests WHERE created_at <= ?"
+REMEMBER = """INSERT INTO idempotent_requests (request_key, digest, call_id, created_at) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO NOTHING"""
+FIND = """SELECT digest, call_id, answer, (
+    SELECT r.provider_id || '/' || r.model_id FROM generation_receipts r
+    WHERE r.session_id = call_id AND r.state NOT IN ('prepared', 'failed') ORDER BY r.call_index LIMIT 1) AS left_for
+  FROM idempotent_requests WHERE request_key = ?"""
+ANSWER = "UPDATE idempotent_requests SET answer = ? WHERE request_key = ? AND call_id = ?"
+FORGET = """DELETE FROM idempotent_requests WHERE request_key = ? AND call_id = ? AND answer IS NULL
+  AND NOT EXISTS (SELECT 1 FROM generation_receipts WHERE session_id = ?)"""
+"""A request that was turned down before anything was written of a call may be put right under its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """`request_key` names user and key, `digest` what is asked for."""
+
+    request_key: str
+    digest: str
+
+    @classmethod
+    def of(cls, user_id: str, key: str, asked: bytes) -> KeyedRequest:
+        """That user's request. `asked` is the same when the same is asked for.
+
+        Raises:
+            InvalidInput: the key is none.
+        """
+        if not 0 < len(key) <= MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
+            raise InvalidInput(f"An Idempotency-Key has from 1 to {MAX_KEY_CHARACTERS} plain characters.")
+        name = hashlib.sha256(f"{user_id}\n{key}".encode()).hexdigest()
+        return cls(name, hashlib.sha256(asked).hexdigest())
+
+
+class IdempotentCalls:
+    """The requests with keys of the last 24 hours, of every server that uses these records."""
+
+    def __init__(self, database: Database, images: ImageService) -> None:
+        self._database = database
+        self._images = images
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Repeats on this server wait for the first one; on others for its calls."""
+
+    async def once(
+        self, request: KeyedRequest | None, make: Callable[[GalleryCall], Awaitable[StoredGeneration]]
+    ) -> StoredGeneration:
+        """What `make` stores for the call that it is given, or has stored when the same was asked for before.
+
+        Two round trips more than `make`, and two instead of it for a repeat; none without a key.
+
+        Raises:
+            Conflict: the key came with another request, or its pictures were deleted.
+            ServiceError: as `make`. The same request under the same key goes on where that ended.
+        """
+        if request is None:
+            return await make(GalleryCall())
+        turn = self._turns.setdefault(request.request_key, asyncio.Lock())
+        async with turn:
+            call, answer = await self._begin(request)
+            if answer is not None:
+                return await self._again(answer)
+            try:
+                done = await make(call)
+            except ServiceError:
+                with suppress(DatabaseError):
+                    await self._database.execute(FORGET, request.request_key, call.call_id, call.call_id)
+                raise
+            values = (done.facts(), request.request_key, call.call_id)
+            await until_available(lambda: self._database.execute(ANSWER, *values))
+            return done
+
+    async def _begin(self, request: KeyedRequest) -> tuple[GalleryCall, str | None]:
+        values = (request.request_key, request.digest, GalleryCall().call_id, timestamp())
+        *_, found = await self._database.batch(
+            [
+                Statement(FORGET_OLD, (timestamp_after(-KEPT_SECONDS),)),
+                Statement(REMEMBER, values),
+                Statement(FIND, (request.request_key,)),
+            ]
+        )
+        (row,) = found.rows
+        if row["digest"] != request.digest:
+            raise Conflict("This Idempotency-Key came with another request before. Use a new key for a new request.")
+        left_for, answer = row["left_for"], row["answer"]
+        call = GalleryCall(str(row["call_id"]), None if left_for is None else str(left_for))
+        return call, None if answer is None else str(answer)
+
+    async def _again(self, answer: str) -> StoredGeneration:
+        done, names = StoredGeneration.told_by(answer)
+        done.images.extend(await self._images.get_dtos(names))
+        if len(done.images) < len(names):
+            raise Conflict(
+                "Pictures of the request with this Idempotency-Key were deleted meanwhile. Use a new key for new ones."
+            )
+        return done
