@@ -52,7 +52,9 @@ class Deployment:
         version = self.tools.run(["node", "--version"]).strip()
         if int(re.sub(r"\D.*", "", version.lstrip("v")) or 0) < LEAST_NODE:
             raise ToolFailed(f"node is {version}; {LEAST_NODE} or newer is needed.")
-        if not self.tools.wrangler_path.exists():
+        wanted = self.tools.frontend / "package-lock.json"
+        installed = self.tools.frontend / "node_modules" / ".package-lock.json"
+        if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
             self.tools.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=self.tools.frontend)
         self.tools.wrangler("--version")
         self.tools.run([self.tools.docker, "info"])

@@ -58,12 +58,17 @@ class Account:
         self.simulator.write_text(f"#!{sys.executable} -IS\n" + SIMULATOR.read_text())
         self.simulator.chmod(0o755)
         (self.project / "frontend" / "worker").mkdir(parents=True)
-        for name in ("wrangler.toml", "frontend/wrangler.toml", "frontend/worker/worker.js", "Dockerfile"):
+        lock, worker = "frontend/package-lock.json", "frontend/worker/worker.js"
+        for name in ("wrangler.toml", "frontend/wrangler.toml", lock, worker, "Dockerfile"):
             shutil.copy(REPOSITORY / name, self.project / name)
         (self.project / "invokeai").symlink_to(REPOSITORY / "invokeai")
         (self.project / "Makefile").write_text(
             ".PHONY: frontend\nfrontend:\n\tmkdir -p frontend/dist && touch frontend/dist/index.html\n"
         )
+        npm = folder / "bin" / "npm"
+        npm.parent.mkdir()
+        npm.write_text("#!/bin/sh\necho $* >> npm.log; mkdir -p node_modules; touch node_modules/.package-lock.json\n")
+        npm.chmod(0o755)
         empty: dict[str, Any] = {"databases": {}, "buckets": [], "workers": {}, "pages": {}, "calls": [], "faults": {}}
         self.set(**empty, logged_in=True, accounts=1, deploys=0, migrated=None)
 
@@ -103,6 +108,7 @@ def account(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pyte
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SIMULATED_ACCOUNT", str(tmp_path / "account.json"))
     monkeypatch.setenv("WRANGLER_DOCKER_BIN", str(tmp_path / "wrangler"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     return Account(tmp_path, capfd)
 
 
@@ -213,6 +219,16 @@ def test_a_dry_run_says_what_is_missing_and_changes_nothing(account: Account) ->
     assert not [call for call in after["calls"] if call.startswith(ACTS)]
     account.deploy()
     assert account.deploy("--dry-run")[1].count(": + ") == 4  # what is deployed anew every time
+
+
+def test_node_packages_are_installed_anew_when_their_list_has_changed(account: Account) -> None:
+    account.deploy()
+    account.deploy()
+    said = account.project / "frontend" / "npm.log"
+    assert said.read_text() == "ci --no-audit --no-fund\n"
+    os.utime(account.project / "frontend" / "package-lock.json", (2e9, 2e9))
+    account.deploy()
+    assert said.read_text() == "ci --no-audit --no-fund\n" * 2
 
 
 def test_nobody_logged_in(account: Account) -> None:
