@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +34,15 @@ from invokeai.app.services.invocation_cache.invocation_cache import InvocationCa
 from invokeai.app.services.session_processor.session_processor import SessionProcessor
 from invokeai.app.services.session_queue.queue_models import Batch
 from invokeai.app.services.session_queue.session_queue import SessionQueue
-from invokeai.app.services.shared.database.base import BatchResult, Database, Result, Row, SqlValue, Statement
+from invokeai.app.services.shared.database.base import (
+    BatchResult,
+    Database,
+    DatabaseUnavailable,
+    Result,
+    Row,
+    SqlValue,
+    Statement,
+)
 from invokeai.app.services.shared.database.sqlite import SqliteDatabase
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from invokeai.app.services.shared.timestamps import timestamp_after
@@ -94,19 +102,36 @@ class Life:
 
 
 class MortalDatabase(Database):
-    """Passes calls on while its studio lives."""
+    """Passes calls on while its studio lives. `away_at`: which call after the first request to a provider fails.
 
-    def __init__(self, inner: Database, life: Life) -> None:
-        self._inner, self._life = inner, life
+    An odd one fails before it does anything, an even one when all is written and only the answer is lost.
+    """
+
+    def __init__(self, inner: Database, life: Life, away_at: int | None = None) -> None:
+        self._inner, self._life, self._away_at = inner, life, away_at
+        self._calls = 0
 
     async def fetch(self, sql: str, *params: SqlValue) -> list[Row]:
-        return await self._life.around(f"reading {sql[:40]!r}", self._inner.fetch(sql, *params))
+        return await self._pass(f"reading {sql[:40]!r}", self._inner.fetch(sql, *params))
 
     async def execute(self, sql: str, *params: SqlValue) -> Result:
-        return await self._life.around(f"writing {sql[:40]!r}", self._inner.execute(sql, *params))
+        return await self._pass(f"writing {sql[:40]!r}", self._inner.execute(sql, *params))
 
     async def batch(self, statements: Sequence[Statement]) -> list[BatchResult]:
-        return await self._life.around(f"batch {statements[0].sql[:40]!r}", self._inner.batch(statements))
+        return await self._pass(f"batch {statements[0].sql[:40]!r}", self._inner.batch(statements))
+
+    async def _pass(self, what: str, call: Coroutine[Any, Any, T]) -> T:
+        self._calls += "before send" in self._life.trail
+        fails = self._calls == self._away_at
+        if fails:
+            self._away_at = None
+            if self._calls % 2:
+                call.close()
+                raise DatabaseUnavailable("The connection was cut.")
+        result = await self._life.around(what, call)
+        if fails:
+            raise DatabaseUnavailable("The connection was cut.")
+        return result
 
     async def migrate(self) -> list[str]:
         return []
@@ -147,13 +172,13 @@ class Library:
 class MortalStudio:
     """One life over a library."""
 
-    def __init__(self, library: Library, ends_at: int | None, alone: bool = True) -> None:
-        """`alone`: there is no second studio on the library."""
+    def __init__(self, library: Library, ends_at: int | None, alone: bool = True, away_at: int | None = None) -> None:
+        """`alone`: there is no second studio on the library. `away_at`: as `MortalDatabase`."""
         load_core_invocations()
         self.life, self.library = Life(ends_at), library
         root = library.root
         config = CONFIG.model_copy(update={"root": root})
-        database = MortalDatabase(library.database, self.life)
+        database = MortalDatabase(library.database, self.life, away_at)
         objects, files = DiskObjects(root), DiskImageFileStorage(root / "images")
         objects.put = self._mortal("object put", objects.put)  # type: ignore[method-assign]
         files.save = self._mortal("file save", files.save)  # type: ignore[method-assign]
@@ -242,20 +267,23 @@ class MortalStudio:
     async def _live(self, batch: dict[str, Any] | None, cancel: bool) -> None:
         await self._work(batch, cancel)
         await wait_for_paid_work(SECONDS)
-        await self.recovery.give_up(timestamp_after(0))
-        await self.recovery.recover(timestamp_after(0))
+        await _again(lambda: self.recovery.give_up(timestamp_after(0)))
+        await _again(lambda: self.recovery.recover(timestamp_after(0)))
 
     async def _work(self, batch: dict[str, Any] | None, cancel: bool) -> None:
         await self.processor.start()
         if batch is not None:
             await self.queue.enqueue(QUEUE, Batch.model_validate(batch), False)
         rows = await self.library.rows("SELECT item_id FROM session_queue WHERE status IN ('pending', 'in_progress')")
+        told_nobody = False  # a cancel of which only the answer was lost
         if rows and cancel:
             while not self.provider_was_asked() and not self.ended.is_set():
                 await asyncio.sleep(0.001)
-            await self.queue.cancel(QUEUE, int(str(rows[0]["item_id"])))
-        if rows:
-            await self.ended.wait()
+            told_nobody = await _again(lambda: self.queue.cancel(QUEUE, int(str(rows[0]["item_id"]))))
+        while rows and not self.ended.is_set():
+            if told_nobody and await self.library.rows(ENDED):
+                break
+            await asyncio.sleep(0.001)
 
     def provider_was_asked(self) -> bool:
         """Whether a request has left in this life."""
@@ -273,6 +301,16 @@ class MortalStudio:
         for provider in self.providers:
             await provider.aclose()
         self.images.close()
+
+
+async def _again(action: Callable[[], Awaitable[object]]) -> bool:
+    """As a user who clicks once more, or a look that comes again; whether there was need to."""
+    try:
+        await action()
+    except DatabaseUnavailable:
+        await action()
+        return True
+    return False
 
 
 def _ignore_death(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
