@@ -69,11 +69,16 @@ class StudioProcess:
         if self._process is None or self._process.poll() is not None:
             return self._process.returncode if self._process else 0
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end; the exit code. A server that hangs is killed and its log raised."""
+        assert self._process is not None
         try:
             return self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise RuntimeError(f"The server did not end after SIGTERM:\n{self.log_text()[-6000:]}") from None
+            raise RuntimeError(f"The server did not end:\n{self.log_text()[-6000:]}") from None
 
     def is_running(self) -> bool:
         """Whether the process is there."""

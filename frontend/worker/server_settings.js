@@ -4,6 +4,10 @@ import { base64url } from "./session.js";
 
 /** Variables and secrets that are the Worker's own. Every other one is a setting or a provider's key for the server. */
 const KEPT_HERE = ["ACCESS_TOKEN", "ALLOWED_ORIGINS", "BACKEND_ORIGIN", "INSTANCES", "SLEEP_AFTER"];
+/** The server's own default of INVOKEAI_DRAIN_SECONDS. */
+const DRAIN_SECONDS = 20;
+/** Requests that end, items that are handed back, connections to the database that are closed. */
+const CLOSE_SECONDS = 40;
 
 /** The environment of the server: the Worker's variables and secrets that are meant for it, and what never varies. */
 export function serverEnvironment(env, port) {
@@ -25,6 +29,12 @@ export function serverEnvironment(env, port) {
 /** Whether the queue's status says that something runs or will run by itself. */
 export function isBusy({ queue, processor }) {
   return queue.in_progress > 0 || processor.is_processing || (queue.pending > 0 && processor.is_started);
+}
+
+/** How long a server with this environment may take to end: its drain, and what comes before and after it. */
+export function endMilliseconds({ INVOKEAI_DRAIN_SECONDS }) {
+  const drain = Number.parseFloat(INVOKEAI_DRAIN_SECONDS);
+  return ((drain >= 0 ? drain : DRAIN_SECONDS) + CLOSE_SECONDS) * 1000;
 }
 
 /** What tells two environments apart without showing them. */

@@ -5,7 +5,7 @@
 import { Container, getContainer } from "@cloudflare/containers";
 import { d1Gateway } from "./d1gateway.js";
 import { instanceOf } from "./instances.js";
-import { digest, isBusy, serverEnvironment } from "./server_settings.js";
+import { digest, endMilliseconds, isBusy, serverEnvironment } from "./server_settings.js";
 
 const PORT = 8080;
 const STATUS = "http://localhost/api/v1/queue/default/status";
@@ -15,9 +15,10 @@ const MOST_SILENCES = 3;
 /** How often it comes back without any visitor: a server that cannot stay up must not cost money for ever. */
 const MOST_RETURNS = 3;
 const RETURN_MILLISECONDS = 1000;
-/** How long a server with older settings may take to end; it hands back what it has not ended by then. */
-const END_MILLISECONDS = 60_000;
 const STARTED_WITH = "startedWith";
+/** In storage, not in the object, which every new version of the Worker makes anew: a server is told to end once. */
+const ENDING_SINCE = "endingSince";
+const MAY_TAKE_TO_END = "mayTakeToEnd";
 
 export class Studio extends Container {
   defaultPort = PORT;
@@ -30,7 +31,6 @@ export class Studio extends Container {
   visitors = 0;
   isPutToSleep = false;
   isReturning = false;
-  isReplaced = false;
   replacement = null;
 
   async fetch(request) {
@@ -64,22 +64,34 @@ export class Studio extends Container {
 
   /** A server keeps the settings and keys that it was started with. After a change it makes way for another one. */
   async replaceOlderServer() {
-    if (!this.ctx.container.running || (await this.ctx.storage.get(STARTED_WITH)) === (await digest(this.envVars))) return;
-    console.log("The settings have changed: the studio's server is replaced.");
-    this.isReplaced = true;
-    await this.stop();
-    const end = Date.now() + END_MILLISECONDS;
-    while (this.ctx.container.running && Date.now() < end) await scheduler.wait(100);
-    if (this.ctx.container.running) await this.destroy();
+    const { storage, container } = this.ctx;
+    if (!container.running) return;
+    let since = await storage.get(ENDING_SINCE);
+    if (since === undefined) {
+      if ((await storage.get(STARTED_WITH)) === (await digest(this.envVars))) return;
+      console.log("The settings have changed: the studio's server is replaced.");
+      since = Date.now();
+      await storage.put(ENDING_SINCE, since);
+      await storage.sync();
+      await this.stop();
+    } else {
+      console.log("The server with the older settings has not ended yet.");
+    }
+    const end = since + ((await storage.get(MAY_TAKE_TO_END)) ?? endMilliseconds(this.envVars));
+    while (container.running && Date.now() < end) await scheduler.wait(100);
+    if (container.running) await this.destroy();
   }
 
   async onStart() {
-    this.isReplaced = false;
-    await this.ctx.storage.put(STARTED_WITH, await digest(this.envVars));
+    const { storage } = this.ctx;
+    await storage.delete(ENDING_SINCE);
+    await storage.put({ [STARTED_WITH]: await digest(this.envVars), [MAY_TAKE_TO_END]: endMilliseconds(this.envVars) });
   }
 
-  onStop() {
-    if (this.isReplaced) return;
+  async onStop() {
+    const wasReplaced = await this.ctx.storage.delete(ENDING_SINCE);
+    // whoever waits for the new server starts it
+    if (wasReplaced && this.visitors > 0) return;
     if (this.isPutToSleep) return console.log("The studio's server sleeps.");
     // a start tells of the end before it, too
     if (!this.isReturning) this.ctx.waitUntil(this.comeBack());

@@ -1,7 +1,8 @@
 """The console command `invokeai-web`: settings, web UI, server, until a signal ends it.
 
 What a user can mend (a setting, a taken port) ends the start with one sentence on standard error and exit code 2.
-The first SIGTERM or SIGINT lets running work finish within the configured time, the second ends at once.
+The first SIGTERM or SIGINT lets running work finish within the configured time. SIGINT after that ends at once; another
+SIGTERM changes nothing, as what watches over a process may send it again.
 """
 
 import argparse
@@ -176,14 +177,16 @@ def _server(settings: "uvicorn.Config") -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
-        """A server that ends at once, without draining, on a second signal."""
+        """A server that ends at once, without draining, on Ctrl-C while it is ending."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if self.should_exit:
-                signal.signal(sig, signal.SIG_DFL)
-                os.kill(os.getpid(), sig)
+                if sig == signal.SIGINT:
+                    signal.signal(sig, signal.SIG_DFL)
+                    os.kill(os.getpid(), sig)
+                return
             self.should_exit = True
-            logger.info("Stopping: running work may finish; a second signal ends at once.")
+            logger.info("Stopping: running work may finish; Ctrl-C (SIGINT) ends at once.")
 
     return Server(settings)
 

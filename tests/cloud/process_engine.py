@@ -7,6 +7,7 @@ Every start has an empty disk, as on Cloudflare.
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -44,6 +45,7 @@ class ProcessEngine:
         self._sidecar: dict[str, Any] | None = None
         self._sidecar_port = 0
         self._egress_port = 0
+        self._workerd_port = 0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -185,7 +187,10 @@ class ProcessEngine:
             length = next(
                 (int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0
             )
-            await reader.readexactly(length)
+            told = await reader.readexactly(length)
+            if head.startswith("PUT /egress "):
+                # a workerd that was started anew listens at another port
+                self._workerd_port = json.loads(told)["port"]
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
             writer.close()
             return
@@ -201,11 +206,8 @@ class ProcessEngine:
 
     async def _from_container(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A connection of the container to d1.internal, which workerd answers."""
-        assert self._sidecar is not None
-        command = self._sidecar["Cmd"]
-        port = int(command[command.index("--http-egress-port") + 1])
         try:
-            outside = await asyncio.open_connection("127.0.0.1", port)
+            outside = await asyncio.open_connection("127.0.0.1", self._workerd_port)
         except OSError:
             writer.close()
             return

@@ -67,6 +67,11 @@ def wait_until(condition: Callable[[], bool], engine: ProcessEngine, worker: Clo
         time.sleep(0.02)
 
 
+async def until(condition: Callable[[], bool], engine: ProcessEngine, worker: CloudWorker) -> None:
+    """`wait_until` beside running requests."""
+    await asyncio.to_thread(wait_until, condition, engine, worker)
+
+
 async def test_requests_wake_it_and_it_falls_asleep_again(worker: CloudWorker, engine: ProcessEngine) -> None:
     async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
         assert (await http.get("/healthz")).status == 200
@@ -157,6 +162,32 @@ async def test_another_key_replaces_the_server_and_another_version_alone_does_no
     assert engine.environments[1]["FAL_KEY"] == "another-key"
     assert await visit() == 200
     assert engine.starts == 2
+
+
+@pytest.mark.parametrize("sleep_after", ["1m"])
+async def test_keys_that_change_one_after_the_other_cut_no_running_item_short(
+    worker: CloudWorker, engine: ProcessEngine, nodes: Path
+) -> None:
+    async def visit() -> int:
+        async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+            try:
+                return (await http.get("/api/v1/app/version")).status
+            except aiohttp.ClientError:  # the Worker is deployed anew meanwhile
+                return 0
+
+    await enqueue_gates(worker, 1)
+    await until(lambda: query(worker, "SELECT 1 FROM session_queue WHERE status = 'in_progress'") != [], engine, worker)
+    worker.change(FAL_KEY="second-key")
+    first = asyncio.create_task(visit())
+    await until(lambda: engine.signals != [], engine, worker)
+    await asyncio.to_thread(worker.change, FAL_KEY="third-key")
+    second = asyncio.create_task(visit())
+    await until(lambda: "has not ended yet" in worker.log_text() or len(engine.signals) > 1, engine, worker)
+    (nodes / "open").touch()
+    assert (await second, await first) == (200, 0)
+    assert (engine.signals, engine.exit_codes, engine.starts) == (["SIGTERM"], [0], 2)
+    assert engine.environments[1]["FAL_KEY"] == "third-key"
+    assert query(worker, "SELECT status, attempts FROM session_queue") == [{"status": "completed", "attempts": 1}]
 
 
 async def test_a_whole_page_of_requests_wakes_one_container(worker: CloudWorker, engine: ProcessEngine) -> None:

@@ -15,6 +15,7 @@ import socketio
 from openai import AsyncOpenAI, AuthenticationError
 from PIL import Image
 
+from invokeai.app.services.config.config import AppConfig
 from tests.cloud.cloud_worker import ACCESS_TOKEN, API_TOKEN, BEARER, CloudDeployment, CloudWorker
 from tests.cloud.d1_gateway import FRONTEND
 from tests.cloud.recording_origin import RecordingOrigin
@@ -156,6 +157,16 @@ def test_the_container_gets_settings_and_keys_but_not_the_access_token() -> None
     assert told["FAL_KEY"] == "f" and told["INVOKEAI_DAILY_SPEND_CAP"] == "5"
     assert told["INVOKEAI_WEB_UI"] == "none" and told["INVOKEAI_D1_BASE_URL"] == "http://d1.internal"
     assert all(name == "FAL_KEY" or name.startswith(("INVOKEAI_", "FORWARDED_")) for name in told)
+
+
+def test_a_server_that_makes_way_gets_the_time_that_its_drain_takes() -> None:
+    default = AppConfig.model_fields["drain_seconds"].default
+    usual = int(in_node("settings.endMilliseconds({})"))
+    assert usual >= (default + 33) * 1000, "3 s for requests, then the drain, then up to 30 s for what is left"
+    longer = int(in_node("settings.endMilliseconds({INVOKEAI_DRAIN_SECONDS: '300'})"))
+    assert longer - usual == (300 - default) * 1000
+    for wrong in ("''", "'many'"):
+        assert int(in_node(f"settings.endMilliseconds({{INVOKEAI_DRAIN_SECONDS: {wrong}}})")) == usual
 
 
 def test_a_user_always_meets_the_same_container_and_users_are_spread() -> None:

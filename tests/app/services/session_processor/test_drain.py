@@ -1,7 +1,10 @@
 """SIGTERM: what runs may end, what does not end in time is handed back, and the next start goes on with it."""
 
+import os
+import signal
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,30 @@ def test_sigterm_lets_running_items_end_and_hands_back_the_rest(root: Path) -> N
         assert completed(studio) == 2
     finally:
         studio.stop()
+
+
+@pytest.fixture
+def ending(root: Path) -> Iterator[StudioProcess]:
+    """A server that got SIGTERM while an item runs."""
+    studio = StudioProcess(root, settings={"INVOKEAI_DRAIN_SECONDS": "60"}).start()
+    enqueue(studio, 1.5)
+    os.kill(studio.pid, signal.SIGTERM)
+    while "Stopping" not in studio.log_text():
+        time.sleep(0.01)
+    yield studio
+    if studio.is_running():
+        studio.kill()
+
+
+def test_a_second_sigterm_cuts_nothing_short(root: Path, ending: StudioProcess) -> None:
+    assert ending.stop() == 0, ending.log_text()
+    assert rows(root) == [("completed", None, 1)]
+
+
+def test_a_second_sigint_ends_at_once(root: Path, ending: StudioProcess) -> None:
+    os.kill(ending.pid, signal.SIGINT)
+    assert ending.wait() == -signal.SIGINT
+    assert rows(root)[0][0] == "in_progress"
 
 
 def test_an_open_event_channel_does_not_hold_up_the_end(root: Path) -> None:
