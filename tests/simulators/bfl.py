@@ -143,11 +143,14 @@ class BflSimulator(Simulator):
     """`POST /v1/{model}` and the polling address. A job moves on when it is asked for."""
 
     name: ClassVar[str] = "bfl"
+    address_seconds: ClassVar[float | None] = 600
 
     def __init__(self) -> None:
         super().__init__()
         self.walk = list(WALK)
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.samples: dict[str, bytes] = {}
+        """The pictures of jobs, by their ids."""
         self.polling_address: str | None = None
         """Given instead of the true address of a job."""
         self.files: dict[str, Image.Image] = {}
@@ -193,9 +196,9 @@ class BflSimulator(Simulator):
         job_id = f"job-{len(self.jobs)}"
         told = {name: value for name, value in values.items() if name not in self.files and name != "images"}
         self.bill(job_id, credits / 100, 1, {**told, "model": model, "files": sorted(self.files)})
-        sample = self.picture_url(f"{job_id}.png", self.picture(width, height, f"{asked.prompt} {job_id}"))
         seed = values.get("seed")
-        result = {"sample": sample, "prompt": asked.prompt, "seed": 424242 if seed is None else seed}
+        result = {"prompt": asked.prompt, "seed": 424242 if seed is None else seed}
+        self.samples[job_id] = self.picture(width, height, f"{asked.prompt} {job_id}")
         return self._taken(list(self.walk), {"result": result}, credits)
 
     def _taken(self, walk: list[str], last: dict[str, Any], credits: Decimal) -> web.Response:
@@ -214,6 +217,9 @@ class BflSimulator(Simulator):
         walk = job["walk"]
         status = walk.pop(0) if len(walk) > 1 else walk[0]
         last = job["last"] if len(walk) == 1 and status == walk[0] else {}
+        if "result" in last:  # signed anew for whoever asks
+            name = f"{job_id}-{len(self.pictures)}.png"
+            last = {"result": {**last["result"], "sample": self.picture_url(name, self.samples[job_id])}}
         return web.json_response({"id": job_id, "status": status, "result": None, "details": None, **last})
 
     def _opened(self, name: str, text: str) -> Image.Image:

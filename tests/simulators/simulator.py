@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import io
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -84,6 +85,8 @@ class Simulator:
     name: ClassVar[str]
     latency: float = 0.0
     """Seconds that every paid request takes."""
+    address_seconds: ClassVar[float | None] = None
+    """How long the address of a picture lives."""
 
     def __init__(self) -> None:
         self.key = KEY
@@ -99,6 +102,11 @@ class Simulator:
         """Files that `picture_url` serves, by name."""
         self.picture_address: str | None = None
         """Given instead of the true address of a picture, to see whether a client follows it."""
+        self.pictures_are_away = False
+        """Whether pictures cannot be fetched for now."""
+        self.passed = 0.0
+        """Seconds by which this service's clock is ahead."""
+        self._addressed: dict[str, float] = {}
         self.gone: set[str] = set()
         """Models that the service has retired, where it has a list of models."""
         self.picture_bytes: bytes | None = None
@@ -164,6 +172,7 @@ class Simulator:
     def picture_url(self, name: str, data: bytes) -> str:
         """An address on this server where the file can be fetched without a key."""
         self.pictures[name] = data
+        self._addressed[name] = time.monotonic() + self.passed
         return self.picture_address or f"{self.base_url}/pictures/{name}"
 
     # --- the server ------------------------------------------------------------------------------------------------
@@ -272,7 +281,13 @@ class Simulator:
                 return web.Response(status=503)
         if "authorization" in request.headers or any(self.key in value for value in request.headers.values()):
             return web.Response(status=400, text="A picture is fetched without the key.")
-        data = self.pictures.get(request.match_info["name"])
+        name = request.match_info["name"]
+        if self.pictures_are_away:
+            return web.Response(status=503)
+        age = time.monotonic() + self.passed - self._addressed.get(name, 0.0)
+        if self.address_seconds is not None and age > self.address_seconds:
+            return web.Response(status=403, text="The signature has expired.")
+        data = self.pictures.get(name)
         return web.Response(body=data, content_type="image/png") if data else web.Response(status=404)
 
     async def _nowhere(self, request: web.Request) -> web.StreamResponse:

@@ -21,6 +21,7 @@ from invokeai.app.services.image_providers.picture_addresses import PIXELS_AT_ON
 from invokeai.app.services.image_providers.picture_places import PLACES, Place, working_in
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
+    PaidPictureLate,
     ProviderAuthError,
     ProviderBadRequest,
     ProviderError,
@@ -62,6 +63,8 @@ class ImageServiceManager(ModelRoutes):
         super().__init__(providers, default_model)
         self._receipts = receipts
         self._places = asyncio.Semaphore(PLACES)
+        self.late = asyncio.Event()
+        """Set when a call ends whose picture is still to come."""
         self.lines = {p.info.provider_id: ProviderLine(p, keys_of) for p in providers}
         self.metrics: dict[str, ProviderMetrics] = {name: line.metrics for name, line in self.lines.items()}
 
@@ -181,6 +184,7 @@ class ImageServiceManager(ModelRoutes):
     ) -> ImageResult:
         first: ProviderError | None = None
         for name, key in choices:
+            current_work().check()
             try:
                 result = await self._generate(self.route(name, request.mode), request, key)
             except COST_NOTHING as error:
@@ -211,6 +215,8 @@ class ImageServiceManager(ModelRoutes):
         except ProviderError as error:
             error.provider_id = error.provider_id or info.provider_id
             error.model_id = error.model_id or route.model.model_id
+            if isinstance(error, PaidPictureLate):
+                self.late.set()
             raise
         return replace(result, note=result.note or route.note, receipt_id=receipt.receipt_id)
 

@@ -16,6 +16,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     PaidPictureLate,
     ProviderAuthError,
+    ProviderError,
     ProviderQuotaExhausted,
     ProviderRateLimited,
 )
@@ -111,7 +112,10 @@ class JobImageProvider(HttpImageProvider):
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
         """The result from the kept answer, else from the provider; None when no job was named, and none is found."""
-        result = await super().resume(receipt)
+        try:
+            result = await super().resume(receipt)
+        except PaidPictureLate as late:
+            result = await self._from_a_new_answer(receipt, late)
         if result is not None:
             return result
         job = receipt.provider_ref if self.has_taken(receipt) else await self.look_for(receipt)
@@ -120,6 +124,19 @@ class JobImageProvider(HttpImageProvider):
         if job != receipt.provider_ref:
             await receipt.sent(job)
         return await self._finish(job, receipt, self.resume_seconds)
+
+    async def _from_a_new_answer(self, receipt: Receipt, late: PaidPictureLate) -> ImageResult:
+        """What the job says now, as addresses die sooner than jobs are forgotten.
+
+        Raises:
+            PaidPictureLate: `late`, whatever it says instead: the address that is kept may work once more.
+        """
+        if receipt.provider_ref is None:
+            raise late
+        try:
+            return await self._finish(receipt.provider_ref, receipt, self.resume_seconds)
+        except ProviderError as error:
+            raise late from error
 
     async def _finish(self, job: str, receipt: Receipt, seconds: float) -> ImageResult:
         try:

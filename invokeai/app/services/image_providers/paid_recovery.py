@@ -15,7 +15,7 @@ import orjson
 
 from invokeai.app.services.image_providers.open_calls import GONE_SECONDS
 from invokeai.app.services.image_providers.pictures import result_metadata
-from invokeai.app.services.image_providers.provider_errors import ProviderError
+from invokeai.app.services.image_providers.provider_errors import PaidPictureLate, ProviderError
 from invokeai.app.services.image_providers.receipts import ReceiptState
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.images.generated_names import generated_name
@@ -36,6 +36,10 @@ FIRST_SECONDS = 5.0
 EVERY_SECONDS = 900.0
 STILL_SECONDS = 1200.0
 """A call that did not move for so long has no server any more: longer than a call and its storing may take."""
+LATE_SECONDS = 60.0
+"""Between looks for pictures that are late; some providers keep them for ten minutes."""
+SOON_SECONDS = 3600.0
+"""How long a picture is looked for so often."""
 GIVEN_UP_SECONDS = 24 * 3600.0
 """Providers keep results for an hour to a day."""
 OPEN = (ReceiptState.SENT, ReceiptState.ANSWERED)
@@ -55,18 +59,21 @@ class PaidRecovery:
         self._receipts = receipts
         self._images = images
         self._alone = alone
-        self._task: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin; call once, on the event loop."""
         started = timestamp_after(0) if self._alone else None
-        self._task = asyncio.create_task(self._look_for_ever(started))
+        looks = (self._look_for_ever(started), self._look_for_late_ones())
+        self._tasks = [asyncio.create_task(look) for look in looks]
 
     async def stop(self) -> None:
         """End, in the middle of asking a provider too: it is asked again after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def give_up(self, before: str) -> int:
         """Close calls that were never sent and did not move since `before`; how many. One round trip."""
@@ -75,25 +82,36 @@ class PaidRecovery:
             logger.info("%d calls were never sent, and their server is gone: nothing is held for them", closed)
         return closed
 
-    async def recover(self, before: str) -> int:
-        """Store the pictures of calls that did not move since `before`; how many calls. One round trip and more."""
+    async def recover(self, before: str, *, late_only: bool = False) -> int:
+        """Store the pictures of calls that did not move since `before`; how many calls. One round trip and more.
+
+        `late_only`: of those alone that ended late, and lately.
+        """
         done = 0
-        for call in await self._receipts.left_over(before):
-            why: str | None = FAULT
-            with faults_are_logged(logger, "The paid picture of receipt %s cannot be had", call.receipt.receipt_id):
-                why = await self._hindrance(call)
-            if why is None:
-                done += 1
-            elif why == AWAY:
-                break
-            elif call.receipt.state in OPEN and call.created_at < timestamp_after(-GIVEN_UP_SECONDS):
-                await call.receipt.ended(ReceiptState.UNKNOWN, why)
+        async with self._one_at_a_time:
+            for call in await self._receipts.left_over(before):
+                if late_only and not _is_late(call):
+                    continue
+                why: str | None = FAULT
+                with faults_are_logged(logger, "The paid picture of receipt %s cannot be had", call.receipt.receipt_id):
+                    why = await self._hindrance(call)
+                if why is None:
+                    done += 1
+                elif why == AWAY:
+                    break
+                elif call.receipt.state in OPEN and call.created_at < timestamp_after(-GIVEN_UP_SECONDS):
+                    await call.receipt.ended(ReceiptState.UNKNOWN, why)
         return done
 
     async def _hindrance(self, call: LeftOverCall) -> str | None:
         """Store a call's pictures. None: they are stored, `AWAY`: it is not the call's fault, else why they are not."""
         try:
             await self._store(call)
+        except PaidPictureLate as error:
+            said = str(error)
+            await call.receipt.ended(call.receipt.state, said)
+            if _is_recent(call):
+                self._manager.late.set()
         except ProviderError as error:
             said = str(error)
         except (Unavailable, DatabaseUnavailable) as error:
@@ -134,3 +152,23 @@ class PaidRecovery:
                 logger.warning("The look for paid pictures failed; it comes again", exc_info=True)
             else:
                 started = None
+
+    async def _look_for_late_ones(self) -> None:
+        while True:
+            await self._manager.late.wait()
+            await asyncio.sleep(LATE_SECONDS)
+            self._manager.late.clear()  # what is late once more sets it again
+            try:
+                await self.recover(timestamp_after(0), late_only=True)
+            except (ServiceError, DatabaseError):
+                logger.warning("The look for late pictures failed; it comes again", exc_info=True)
+                self._manager.late.set()
+
+
+def _is_late(call: LeftOverCall) -> bool:
+    """Whether it ended with a picture to come: a call that is under way has no error."""
+    return call.receipt.error is not None and _is_recent(call)
+
+
+def _is_recent(call: LeftOverCall) -> bool:
+    return call.created_at > timestamp_after(-SOON_SECONDS)

@@ -35,9 +35,8 @@ class ForeignHost(UnsafePicture):
     """Nobody has said that the provider keeps results on that host; the settings may."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(
-            f"{host} is not known to be one of the provider's hosts (if it is, add it to provider_result_hosts)"
-        )
+        said = f"{host} is not one of the provider's hosts"
+        super().__init__(f"{said} (if it belongs to them, add it to provider_result_hosts)")
 
 
 def most_bytes(pixels: int) -> int:

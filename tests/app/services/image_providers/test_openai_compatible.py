@@ -15,7 +15,7 @@ from invokeai.app.services.image_providers.http_answer import HttpAnswer
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
-    OutcomeUnknown,
+    PaidPictureLate,
     ProviderBadRequest,
     ProviderUnavailable,
 )
@@ -174,7 +174,7 @@ def test_pictures_are_fetched_from_the_server_and_from_hosts_that_the_settings_n
 
 async def test_a_picture_elsewhere_can_be_had_once_its_host_is_allowed(bench: CloudBench) -> None:
     bench.simulator.picture_address = "https://cdn.example/a.png"
-    with pytest.raises(OutcomeUnknown, match=r"cdn\.example is not one of the provider's hosts"):
+    with pytest.raises(PaidPictureLate, match=r"cdn\.example is not one of the provider's hosts"):
         await bench.generate()
     row = await bench.receipt_row()
     assert row["raw_answer"], "the answer is kept for the day when the host is allowed"
