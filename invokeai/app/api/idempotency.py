@@ -24,9 +24,9 @@ IdempotencyKey = Annotated[
 
 
 async def keyed_request(
-    user_id: str, key: str | None, what: str, body: BaseModel, files: Sequence[bytes] = ()
+    user_id: str, key: str | None, what: str, body: BaseModel, pictures: int = 1, files: Sequence[bytes] = ()
 ) -> KeyedRequest | None:
-    """The request to do `what` with `body` and `files`, where it has a key.
+    """The request to do `what` with `body` and `files`, for so many pictures, where it has a key.
 
     Raises:
         InvalidInput: the key is none.
@@ -35,4 +35,4 @@ async def keyed_request(
         return None
     marks = await asyncio.to_thread(lambda: [hashlib.sha256(file).hexdigest() for file in files])
     asked = json.dumps([what, body.model_dump(mode="json"), marks], sort_keys=True)  # takes numbers of any size
-    return KeyedRequest.of(user_id, key, asked.encode())
+    return KeyedRequest.of(user_id, key, asked.encode(), pictures)

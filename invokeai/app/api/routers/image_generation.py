@@ -135,7 +135,7 @@ async def generate_images(
             generation, services.images, request, user_id=user.user_id, board_id=body.board_id, call=call
         )
 
-    keyed = await keyed_request(user.user_id, idempotency_key, "generate images", body)
+    keyed = await keyed_request(user.user_id, idempotency_key, "generate images", body, body.num_images)
     done = await services.idempotent_calls.once(keyed, make)
     return GenerateImagesResponse(
         images=[image.model_dump(mode="json") for image in done.images],

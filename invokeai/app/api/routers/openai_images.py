@@ -133,7 +133,7 @@ async def openai_generate_images(
             fallback=tuple(body.fallback),
         )
 
-    keyed = await keyed_request(user.user_id, idempotency_key, "generations", body)
+    keyed = await keyed_request(user.user_id, idempotency_key, "generations", body, body.n or 1)
     return await _Making(services, user.user_id, body, request, keyed, "image_generation").answer(http)
 
 
@@ -168,7 +168,8 @@ async def openai_edit_images(
         )
         return replace(made, model=body.model, options=_options(route, body), fallback=tuple(body.fallback))
 
-    keyed = await keyed_request(user.user_id, idempotency_key, f"edits, {len(masks)} masks", body, [*files, *masks])
+    what = f"edits, {len(masks)} masks"
+    keyed = await keyed_request(user.user_id, idempotency_key, what, body, body.n or 1, [*files, *masks])
     return await _Making(services, user.user_id, body, request, keyed, "image_edit").answer(http)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from invokeai.app.services.images.images import ImageService
 
 
+NODE = "generate"
+"""What stands for the node's id, as there is no graph."""
 NAMES_OF_RESULT = ("provider_id", "model_id", "request_id", "note", "asked")
 """What is told of a result, but for its pictures and cost."""
 
@@ -79,7 +81,7 @@ async def generate_to_gallery(
     call = call or GalleryCall()
     if request.model is None and call.left_for:  # what is usual may be another one by now
         request = replace(request, model=call.left_for)
-    key = CallKey(call.call_id, "generate", user_id=user_id)
+    key = CallKey(call.call_id, NODE, user_id=user_id)
     metadata = recall_metadata(request, manager.usable_route(request))
     stored: list[Any] = []
     results: list[ImageResult] = []

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 from weakref import WeakValueDictionary
 
-from invokeai.app.services.image_providers.gallery_generation import GalleryCall, StoredGeneration
-from invokeai.app.services.shared.database.base import Database, DatabaseError, Statement
+from invokeai.app.services.image_providers.gallery_generation import NODE, GalleryCall, StoredGeneration
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageResult, total_cost
+from invokeai.app.services.image_providers.receipts import ReceiptState
+from invokeai.app.services.images.generated_names import generated_name
+from invokeai.app.services.shared.database.base import Database, DatabaseError, Row, Statement
 from invokeai.app.services.shared.errors import Conflict, InvalidInput, ServiceError
 from invokeai.app.services.shared.patience import until_available
 from invokeai.app.services.shared.timestamps import timestamp, timestamp_after
@@ -23,16 +26,19 @@ from invokeai.app.services.shared.timestamps import timestamp, timestamp_after
 if TYPE_CHECKING:
     from invokeai.app.services.images.images import ImageService
 
+Known: TypeAlias = tuple[StoredGeneration, list[str]]
+"""What is known of a generation, still without its pictures, and their names."""
 KEPT_SECONDS = 24 * 3600.0
 MAX_KEY_CHARACTERS = 255
 
 FORGET_OLD = "DELETE FROM idempotent_requests WHERE created_at <= ?"
 REMEMBER = """INSERT INTO idempotent_requests (request_key, digest, call_id, created_at) VALUES (?, ?, ?, ?)
   ON CONFLICT DO NOTHING"""
-FIND = """SELECT digest, call_id, answer, (
-    SELECT r.provider_id || '/' || r.model_id FROM generation_receipts r
-    WHERE r.session_id = call_id AND r.state NOT IN ('prepared', 'failed') ORDER BY r.call_index LIMIT 1) AS left_for
-  FROM idempotent_requests WHERE request_key = ?"""
+FIND = "SELECT digest, call_id, answer FROM idempotent_requests WHERE request_key = ?"
+RECEIPTS = """SELECT r.provider_id, r.model_id, r.state, r.images, r.cost_amount, r.cost_currency, r.cost_kind
+  FROM idempotent_requests i JOIN generation_receipts r ON r.session_id = i.call_id
+  WHERE i.request_key = ? AND r.state NOT IN ('prepared', 'failed') ORDER BY r.call_index"""
+"""The calls of a request that have left."""
 ANSWER = "UPDATE idempotent_requests SET answer = ? WHERE request_key = ? AND call_id = ?"
 FORGET = """DELETE FROM idempotent_requests WHERE request_key = ? AND call_id = ? AND answer IS NULL
   AND NOT EXISTS (SELECT 1 FROM generation_receipts WHERE session_id = ?)"""
@@ -41,13 +47,14 @@ FORGET = """DELETE FROM idempotent_requests WHERE request_key = ? AND call_id = 
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """`request_key` names user and key, `digest` what is asked for."""
+    """`request_key` names user and key, `digest` what is asked for, `pictures` how many at least."""
 
     request_key: str
     digest: str
+    pictures: int
 
     @classmethod
-    def of(cls, user_id: str, key: str, asked: bytes) -> KeyedRequest:
+    def of(cls, user_id: str, key: str, asked: bytes, pictures: int) -> KeyedRequest:
         """That user's request. `asked` is the same when the same is asked for.
 
         Raises:
@@ -56,7 +63,7 @@ class KeyedRequest:
         if not 0 < len(key) <= MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
             raise InvalidInput(f"An Idempotency-Key has from 1 to {MAX_KEY_CHARACTERS} plain characters.")
         name = hashlib.sha256(f"{user_id}\n{key}".encode()).hexdigest()
-        return cls(name, hashlib.sha256(asked).hexdigest())
+        return cls(name, hashlib.sha256(asked).hexdigest(), pictures)
 
 
 class IdempotentCalls:
@@ -83,9 +90,9 @@ class IdempotentCalls:
             return await make(GalleryCall())
         turn = self._turns.setdefault(request.request_key, asyncio.Lock())
         async with turn:
-            call, answer = await self._begin(request)
-            if answer is not None:
-                return await self._again(answer)
+            call, known = await self._begin(request)
+            if known is not None:
+                return await self._again(*known)
             try:
                 done = await make(call)
             except ServiceError:
@@ -96,27 +103,47 @@ class IdempotentCalls:
             await until_available(lambda: self._database.execute(ANSWER, *values))
             return done
 
-    async def _begin(self, request: KeyedRequest) -> tuple[GalleryCall, str | None]:
+    async def _begin(self, request: KeyedRequest) -> tuple[GalleryCall, Known | None]:
+        """Which call it is, and what is known to be stored of it, if it is all there."""
         values = (request.request_key, request.digest, GalleryCall().call_id, timestamp())
-        *_, found = await self._database.batch(
+        *_, found, receipts = await self._database.batch(
             [
                 Statement(FORGET_OLD, (timestamp_after(-KEPT_SECONDS),)),
                 Statement(REMEMBER, values),
                 Statement(FIND, (request.request_key,)),
+                Statement(RECEIPTS, (request.request_key,)),
             ]
         )
         (row,) = found.rows
         if row["digest"] != request.digest:
             raise Conflict("This Idempotency-Key came with another request before. Use a new key for a new request.")
-        left_for, answer = row["left_for"], row["answer"]
-        call = GalleryCall(str(row["call_id"]), None if left_for is None else str(left_for))
-        return call, None if answer is None else str(answer)
+        call_id, left = str(row["call_id"]), receipts.rows
+        call = GalleryCall(call_id, "/".join((str(left[0]["provider_id"]), str(left[0]["model_id"]))) if left else None)
+        if row["answer"] is not None:
+            return call, StoredGeneration.told_by(str(row["answer"]))
+        if left and all(receipt["state"] == ReceiptState.STORED for receipt in left):
+            known = _stored_by_receipts(call_id, left)
+            return call, known if len(known[1]) >= request.pictures else None
+        return call, None
 
-    async def _again(self, answer: str) -> StoredGeneration:
-        done, names = StoredGeneration.told_by(answer)
+    async def _again(self, done: StoredGeneration, names: list[str]) -> StoredGeneration:
         done.images.extend(await self._images.get_dtos(names))
         if len(done.images) < len(names):
             raise Conflict(
                 "Pictures of the request with this Idempotency-Key were deleted meanwhile. Use a new key for new ones."
             )
         return done
+
+
+def _stored_by_receipts(call_id: str, receipts: Sequence[Row]) -> Known:
+    """What was stored after a crash, when nobody was there to be answered: the provider need not have it any more."""
+    costs = [
+        Cost(cast("str | None", row["cost_amount"]), str(row["cost_currency"]), CostKind(str(row["cost_kind"])))
+        for row in receipts
+    ]
+    result = ImageResult(
+        images=(), provider_id=str(receipts[-1]["provider_id"]), model_id=str(receipts[-1]["model_id"]), cost=costs[-1]
+    )
+    pictures = sum(int(row["images"] or 0) for row in receipts)
+    names = [generated_name(call_id, NODE, number) for number in range(pictures)]
+    return StoredGeneration([], result, total_cost(costs), 0.0), names

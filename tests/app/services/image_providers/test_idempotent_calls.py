@@ -19,6 +19,7 @@ from invokeai.app.services.image_providers.gallery_generation import (
 from invokeai.app.services.image_providers.generation import ImageRequest
 from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls, KeyedRequest
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.provider import ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
@@ -31,11 +32,12 @@ from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.errors import Conflict, InvalidInput
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
+from invokeai.app.services.shared.timestamps import timestamp_after
 from tests.app.services.image_providers.fake_providers import PaidImageService, SlowImageService
 from tests.app.services.shared.database.counting_database import CountingDatabase
 
 REQUEST = ImageRequest(prompt="a fox", model="paid/pro", width=64, height=64)
-KEYED = KeyedRequest.of("system", "order-7", b"a fox")
+KEYED = KeyedRequest.of("system", "order-7", b"a fox", 1)
 
 
 @dataclass
@@ -88,6 +90,10 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+def power_cut() -> bytes:
+    raise SystemError("power cut")
+
+
 async def pictures_in(database: CountingDatabase) -> int:
     return len(await database.fetch("SELECT 1 FROM images"))
 
@@ -114,15 +120,15 @@ async def test_a_key_belongs_to_its_user_and_its_request(new_server: NewServer) 
     server = new_server()
     await server.ask()
     with pytest.raises(Conflict, match="came with another request"):
-        await server.ask(KeyedRequest.of("system", "order-7", b"a hen"))
-    await server.ask(KeyedRequest.of("somebody", "order-7", b"a hen"))
+        await server.ask(KeyedRequest.of("system", "order-7", b"a hen", 1))
+    await server.ask(KeyedRequest.of("somebody", "order-7", b"a hen", 1))
     assert len(server.paid.sent) == 2
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "füchse", "a\tb"])
 def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(InvalidInput, match="from 1 to 255 plain characters"):
-        KeyedRequest.of("system", key, b"")
+        KeyedRequest.of("system", key, b"", 1)
 
 
 @pytest.mark.parametrize("model", ["paid/pro", "slow/plain"])
@@ -203,6 +209,24 @@ async def test_what_a_dead_server_has_paid_for_is_taken_up(new_server: NewServer
     done = await server.ask(request=request)
     assert server.paid.sent == [] and server.free.calls == [] and len(dead.paid.sent) == 2
     assert len(set(names(done))) == 2 == await pictures_in(database) and done.cost.amount == "0.026"
+
+
+async def test_what_was_stored_after_the_server_was_gone_is_not_asked_for_again(
+    new_server: NewServer, database: CountingDatabase
+) -> None:
+    dead = new_server()
+    dead.paid.script = power_cut
+    with pytest.raises(SystemError):
+        await dead.ask()
+    server = new_server()
+    server.paid.can_be_asked = True
+    await database.execute("UPDATE generation_receipts SET state = 'sent'")  # nobody was left to write the end
+    recovery = PaidRecovery(server.manager, server.manager._receipts, server.images, alone=True)
+    assert await recovery.recover(timestamp_after(1)) == 1
+    server.paid.asked.clear()
+    done = await server.ask()
+    assert (done.result.provider_id, done.result.model_id, done.cost.amount) == ("paid", "pro", "0.013")
+    assert len(names(done)) == 1 == await pictures_in(database) and server.paid.asked == server.paid.sent == []
 
 
 async def test_pictures_that_were_deleted_are_not_made_again_by_themselves(new_server: NewServer) -> None:
