@@ -192,7 +192,11 @@ class FalSimulator(Simulator):
 
     def free_routes(self) -> dict[tuple[str, str], Handler]:
         base = "/{owner}/{family}/requests/{id}"
-        return {("GET", f"{base}/status"): self.status, ("GET", base): self.response}
+        return {
+            ("GET", f"{base}/status"): self.status,
+            ("GET", base): self.response,
+            ("PUT", f"{base}/cancel"): self.cancel,
+        }
 
     def check_key(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "")
@@ -286,7 +290,7 @@ class FalSimulator(Simulator):
 
     async def status(self, request: web.Request) -> web.Response:
         job = self._job(request)
-        status = job["walk"].pop(0) if len(job["walk"]) > 1 else job["walk"][0]
+        status = job["walk"].pop(0) if len(job["walk"]) > 1 and not self.stalls else job["walk"][0]
         if status != "COMPLETED":
             return web.json_response({"status": status}, status=202)
         return web.json_response({"status": status, "metrics": {}, **job["failure"]})
@@ -296,6 +300,17 @@ class FalSimulator(Simulator):
         if job["walk"] != ["COMPLETED"]:
             raise Rejected(400, {"detail": "Request is still in progress"})
         return web.json_response(job["output"])
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Before it starts. That the job is not found afterwards, and not billed, is a guess."""
+        job, job_id = self._job(request), request.match_info["id"]
+        if job["walk"] == ["COMPLETED"]:
+            return web.json_response({"status": "ALREADY_COMPLETED"}, status=400)
+        if job["walk"][0] == "IN_QUEUE":
+            del self.jobs[job_id]
+            self.taken_back.append(job_id)
+            self.unbill(job_id)
+        return web.json_response({"status": "CANCELLATION_REQUESTED"}, status=202)
 
     def _job(self, request: web.Request) -> dict[str, Any]:
         job = self.jobs.get(request.match_info["id"])

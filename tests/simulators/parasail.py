@@ -63,6 +63,8 @@ class ParasailSimulator(Simulator):
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.walk = list(WALK)
+        self.done_when_canceled = 0
+        """So many lines of a batch are done when it is canceled; they are kept and billed."""
         self.failing_lines: dict[int, tuple[int, dict[str, Any]]] = {}
         """Status and body of the answer to the line of that number."""
 
@@ -76,6 +78,7 @@ class ParasailSimulator(Simulator):
             ("GET", "/v1/files/{id}/content"): self.content,
             ("GET", "/v1/batches"): self.list_batches,
             ("GET", "/v1/batches/{id}"): self.batch,
+            ("POST", "/v1/batches/{id}/cancel"): self.cancel,
         }
 
     def check_key(self, request: web.Request) -> None:
@@ -147,11 +150,35 @@ class ParasailSimulator(Simulator):
         return web.json_response(self._shown(batch, self.walk[0]))
 
     async def batch(self, request: web.Request) -> web.Response:
+        batch = self._known(request)
+        batch["asked"] += not self.stalls or "canceled_at" in batch
+        return web.json_response(self._shown(batch, self._status(batch)))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        batch = self._known(request)
+        if self._status(batch) not in ("completed", "failed", "expired", "cancelling", "cancelled"):
+            batch["canceled_at"] = batch["asked"]
+            self.taken_back.append(batch["id"])
+            done = self.done_when_canceled
+            [line] = [line for line in self.ledger if line.job_id == batch["id"]]
+            self.unbill(batch["id"])
+            if done:
+                self.bill(batch["id"], line.amount / line.pictures * done, done, line.request)
+            lines = self.files[batch["output_file_id"]].splitlines()[-done:] if done else []
+            batch["output_file_id"] = self._keep(f"cut-{batch['id']}", [json.loads(text) for text in lines])
+            batch["error_file_id"] = None
+        return web.json_response(self._shown(batch, self._status(batch)))
+
+    def _known(self, request: web.Request) -> dict[str, Any]:
         batch = self.batches.get(request.match_info["id"])
         if batch is None:
             raise _error(404, "not_found", "No such batch.")
-        batch["asked"] += 1
-        return web.json_response(self._shown(batch, self.walk[min(batch["asked"], len(self.walk) - 1)]))
+        return batch
+
+    def _status(self, batch: dict[str, Any]) -> str:
+        if "canceled_at" in batch:
+            return "cancelled" if batch["asked"] > batch["canceled_at"] + 1 else "cancelling"
+        return self.walk[min(batch["asked"], len(self.walk) - 1)]
 
     async def list_batches(self, request: web.Request) -> web.Response:
         shown = [self._shown(batch, self.walk[0]) for batch in reversed(self.batches.values())]
@@ -183,8 +210,9 @@ class ParasailSimulator(Simulator):
         return file_id
 
     def _shown(self, batch: dict[str, Any], status: str) -> dict[str, Any]:
-        shown = {name: value for name, value in batch.items() if name != "asked"} | {"status": status}
-        if status != "completed":
+        shown = {name: value for name, value in batch.items() if name not in ("asked", "canceled_at")}
+        shown["status"] = status
+        if status != "completed" and (status != "cancelled" or "canceled_at" not in batch):
             shown |= {"output_file_id": None, "error_file_id": None}
         if status == "failed":
             shown["errors"] = {"data": [{"code": "invalid_model", "message": "The model cannot be loaded.", "line": 1}]}

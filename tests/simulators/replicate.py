@@ -134,7 +134,11 @@ class ReplicateSimulator(Simulator):
         return {("POST", "/v1/models/{owner}/{name}/predictions"): self.create}
 
     def free_routes(self) -> dict[tuple[str, str], Handler]:
-        return {("GET", "/v1/predictions/{id}"): self.ask, ("GET", "/v1/predictions"): self.list}
+        return {
+            ("GET", "/v1/predictions/{id}"): self.ask,
+            ("GET", "/v1/predictions"): self.list,
+            ("POST", "/v1/predictions/{id}/cancel"): self.cancel,
+        }
 
     def check_key(self, request: web.Request) -> None:
         if request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -223,16 +227,36 @@ class ReplicateSimulator(Simulator):
         job_id = f"prediction{len(self.jobs)}"
         address = self.asking_address or f"{self.base_url}/v1/predictions/{job_id}"
         created = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        job = {"id": job_id, "urls": {"get": address}, "logs": "", "metrics": {}, "model": model, "created_at": created}
+        urls = {"get": address, "cancel": f"{address}/cancel"}
+        job = {"id": job_id, "urls": urls, "logs": "", "metrics": {}, "model": model, "created_at": created}
         job["input"] = {name: value for name, value in (given or {}).items() if value is not None}
         self.jobs[job_id] = {**job, "walk": [*WALK[:2], status], "error": error, "output": output}
         return web.json_response({**job, "status": "starting", "output": None, "error": None}, status=201)
 
     async def ask(self, request: web.Request) -> web.Response:
+        job = self._known(request)
+        status = job["walk"].pop(0) if len(job["walk"]) > 1 and not self.stalls else job["walk"][0]
+        return self._shown(job, status)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """What has not started is aborted and free; the time of what runs is billed."""
+        job = self._known(request)
+        if job["walk"][0] in WALK[:2]:
+            starts = job["walk"][0] == WALK[0]
+            self.taken_back.append(job["id"])
+            job["walk"], job["error"] = ["aborted" if starts else "canceled"], None
+            job["output"] = None
+            if starts:
+                self.unbill(job["id"])
+        return self._shown(job, job["walk"][0])
+
+    def _known(self, request: web.Request) -> dict[str, Any]:
         job = self.jobs.get(request.match_info["id"])
         if job is None:
             raise _problem(404, "Not found", "The prediction could not be found.")
-        status = job["walk"].pop(0) if len(job["walk"]) > 1 else job["walk"][0]
+        return job
+
+    def _shown(self, job: dict[str, Any], status: str) -> web.Response:
         ended = status not in WALK[:2]
         shown = {
             "output": job["output"] if ended and not job["error"] else None,

@@ -109,6 +109,10 @@ class Simulator:
         self._addressed: dict[str, float] = {}
         self.gone: set[str] = set()
         """Models that the service has retired, where it has a list of models."""
+        self.stalls = False
+        """Whether jobs that can be taken back stay as they are until they are."""
+        self.taken_back: list[str] = []
+        """Jobs that were."""
         self.picture_bytes: bytes | None = None
         """Given instead of a picture."""
         self.noisy = False
@@ -160,6 +164,10 @@ class Simulator:
     def bill(self, job_id: str, amount: Decimal | str, pictures: int, request: Mapping[str, Any]) -> None:
         """Write a line of the bill."""
         self.ledger.append(BilledJob(job_id, Decimal(amount), pictures, request))
+
+    def unbill(self, job_id: str) -> None:
+        """Strike a job's line from the bill."""
+        self.ledger[:] = [line for line in self.ledger if line.job_id != job_id]
 
     def picture(self, width: int, height: int, text: str, kind: str = "PNG") -> bytes:
         """A picture file of that size, the same for the same text."""

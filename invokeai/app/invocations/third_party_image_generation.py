@@ -111,7 +111,7 @@ class ImageGenerationNode(ThirdPartyNode):
 
     async def invoke(self, context: AsyncInvocationContext) -> ImageCollectionOutput:
         """Make the pictures and store each one as soon as it is there; what is paid for, also after a cancel."""
-        saved = await see_through(self._make(context, await self._request(context)))
+        saved = await see_through(self._make(context, await self._request(context)), context.scope.cancel)
         return ImageCollectionOutput(collection=[ImageField(image_name=dto.image_name) for dto in saved])
 
     async def _request(self, context: AsyncInvocationContext) -> ImageRequest:

@@ -59,7 +59,7 @@ class PictureWorkNode(ThirdPartyNode):
             on_progress=lambda message, share, preview: context.util.signal_progress(message, share, preview),
             **asked,
         )
-        (dto,) = await see_through(self._make(context, request, finish))
+        (dto,) = await see_through(self._make(context, request, finish), context.scope.cancel)
         return ImageOutput.build(dto)
 
 

@@ -6,12 +6,14 @@ A job that was named is never submitted again: after a restart it is asked for, 
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider
+from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     PaidPictureLate,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
     from invokeai.app.services.image_providers.image_model import ImageModel
     from invokeai.app.services.image_providers.receipts import Receipt
+
+logger = logging.getLogger(__name__)
 
 
 class JobImageProvider(HttpImageProvider):
@@ -138,13 +142,38 @@ class JobImageProvider(HttpImageProvider):
         except ProviderError as error:
             raise late from error
 
+    def withdrawal_of(self, job: str) -> HttpCall | None:
+        """How the provider is told that nobody wants the job any more; None where it takes none back."""
+        return None
+
     async def _finish(self, job: str, receipt: Receipt, seconds: float) -> ImageResult:
         try:
-            async with asyncio.timeout(seconds):
-                answer = await self._last_answer(job)
+            with self._withdrawn_when_unwanted(job):
+                async with asyncio.timeout(seconds):
+                    answer = await self._last_answer(job)
         except TimeoutError:
             raise self.late(f"the picture was not done after {seconds:.0f} seconds") from None
         return await self.keep_and_read(answer, receipt)
+
+    @contextmanager
+    def _withdrawn_when_unwanted(self, job: str) -> Iterator[None]:
+        """Meanwhile a cancel is passed on. Only the job's own last answer tells what came of it, and what it cost."""
+        call = self.withdrawal_of(job)
+        passing_on = asyncio.create_task(self._withdraw(call)) if call else None
+        try:
+            yield
+        finally:
+            if passing_on:
+                passing_on.cancel()
+
+    async def _withdraw(self, call: HttpCall) -> None:
+        await current_work().unwanted.wait()
+        try:
+            answer = await self.ask(call)
+        except ProviderError as error:
+            logger.warning("%s could not be told of a cancel: %s", self.info.display_name, error)
+        else:
+            logger.info("%s was told of a cancel and answered with status %d", self.info.display_name, answer.status)
 
     async def _last_answer(self, job: str) -> HttpAnswer:
         pause = self.first_poll_seconds

@@ -1,6 +1,7 @@
-"""What goes on after a cancel: a call that has left is billed all the same, so its pictures are fetched and stored.
+"""What goes on after a cancel: a call that has left may be billed all the same, so its pictures are fetched and stored.
 
-A call that has not left is given up, and no further one begins.
+A call that has not left is given up, and no further one begins. Where the user canceled, a provider that can take a job
+back is told so, and what it says of the job then is how the call ends.
 """
 
 import asyncio
@@ -8,6 +9,8 @@ import logging
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import Any, TypeVar
+
+from invokeai.app.services.shared.invocation_scope import CancelFlag
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +23,8 @@ class PaidWork:
     def __init__(self) -> None:
         self.on_the_way = False
         self.canceled = False
+        self.unwanted = asyncio.Event()
+        """By the user: not only this server gives it up."""
 
     def check(self) -> None:
         """Return where another call may begin. Raises CancelledError."""
@@ -36,8 +41,11 @@ def current_work() -> PaidWork:
     return _current.get() or PaidWork()
 
 
-async def see_through(work: Coroutine[Any, Any, T]) -> T:
-    """The outcome of `work`. When the caller is canceled, `work` goes on by itself as long as a call is on the way."""
+async def see_through(work: Coroutine[Any, Any, T], cancel: CancelFlag | None = None) -> T:
+    """The outcome of `work`. When the caller is canceled, `work` goes on by itself as long as a call is on the way.
+
+    `cancel` tells whether that was for good; None: it never is.
+    """
     state = PaidWork()
     token = _current.set(state)
     task = asyncio.create_task(work)  # with a copy of this context
@@ -46,10 +54,12 @@ async def see_through(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         state.canceled = True
+        if cancel and cancel.for_good:
+            state.unwanted.set()
         if not state.on_the_way:
             task.cancel()
         else:
-            logger.info("A canceled call is billed all the same; its pictures are stored when they come")
+            logger.info("A canceled call may be billed all the same; its pictures are stored when they come")
             _going_on.add(task)
             task.add_done_callback(_leave)
         raise

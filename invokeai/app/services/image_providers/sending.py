@@ -192,7 +192,7 @@ class ProviderLine:
             result = await self._send(model, request, receipt)
             failed = False
         except (ProviderUnavailable, OutcomeUnknown):
-            failed = True
+            failed = None if current_work().unwanted.is_set() else True  # a job that was taken back has not failed
             raise
         finally:
             self.breaker.leave(ticket, failed=failed)

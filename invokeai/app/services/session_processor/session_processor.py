@@ -87,7 +87,7 @@ class SessionProcessor:
             await asyncio.wait(list(self._sessions.values()), timeout=self._drain_seconds)
         self._stopping = True
         left = list(self._sessions.values())
-        self.interrupt(list(self._sessions))
+        self._halt(list(self._sessions))
         if left:
             await asyncio.wait(left, timeout=5)
         self._look.set()
@@ -124,9 +124,12 @@ class SessionProcessor:
 
     def interrupt(self, item_ids: Iterable[int]) -> None:
         """Stop canceled items: coroutines at once, a thread at its next call of the context."""
+        self._halt(item_ids, for_good=True)
+
+    def _halt(self, item_ids: Iterable[int], *, for_good: bool = False) -> None:
         for item_id in item_ids:
             if item_id in self._runners:
-                self._runners[item_id].cancel.set()
+                self._runners[item_id].cancel.set(for_good=for_good)
             if item_id in self._sessions:
                 self._sessions[item_id].cancel()
 
@@ -246,7 +249,7 @@ class SessionProcessor:
             try:
                 if running := list(self._sessions):
                     held = await self._records.renew_leases(self._worker_id, running, self._lease_seconds)
-                    self.interrupt(set(running) - held)
+                    self._halt(set(running) - held)
                 if await self._records.has_expired() or self._keep_ended is not None:
                     self._queue.tell(await self._records.rescue([], self._keep_ended))
                 if await self._records.has_pending():

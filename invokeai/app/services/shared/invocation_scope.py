@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 
 
 class CancelFlag:
-    """Tells a node in a worker thread that its item was canceled. Set once, read from any thread."""
+    """Tells a node in a worker thread that its item was canceled. Set once, read from any thread.
 
-    __slots__ = ("is_set",)
+    `for_good`: by its user. Otherwise this server only leaves it, and it may be run again.
+    """
+
+    __slots__ = ("for_good", "is_set")
 
     def __init__(self) -> None:
-        self.is_set = False
+        self.is_set = self.for_good = False
 
-    def set(self) -> None:
+    def set(self, *, for_good: bool = False) -> None:
         """Ask the node to stop."""
+        self.for_good = self.for_good or for_good
         self.is_set = True
 
 

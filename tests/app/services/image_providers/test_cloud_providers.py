@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from invokeai.app.services.image_providers.generation import CostKind, ImageRequest, ImageResult
+from invokeai.app.services.image_providers.paid_work import see_through, wait_for_paid_work
 from invokeai.app.services.image_providers.provider_errors import (
     OutcomeUnknown,
     ProviderAuthError,
@@ -23,6 +24,7 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderUnavailable,
 )
 from invokeai.app.services.image_providers.receipts import CallKey
+from invokeai.app.services.shared.invocation_scope import CancelFlag
 from tests.app.services.image_providers.cloud_bench import KEY, CloudBench, cloud_bench, scene
 from tests.app.services.image_providers.provider_cases import ProviderCase, all_cases
 from tests.simulators.simulator import Fault
@@ -249,6 +251,37 @@ async def test_giving_up_waiting_sends_nothing_again(bench: CloudBench) -> None:
     except OutcomeUnknown:
         assert not bench.case.lost_answer_is_found or not bench.simulator.ledger
     assert len(bench.simulator.ledger) <= 1
+
+
+async def canceled(bench: CloudBench, *, for_good: bool) -> None:
+    """Ask for a picture and cancel that while the request is on its way; then wait for what goes on."""
+    bench.simulator.faults = [Fault("slow", seconds=0.1)]
+    flag = CancelFlag()
+    making = asyncio.create_task(see_through(bench.generate(), flag))
+    while not bench.simulator.paid_requests:
+        await asyncio.sleep(0.01)
+    flag.set(for_good=for_good)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    await wait_for_paid_work(20)
+
+
+async def test_a_job_that_the_user_cancels_is_taken_back_where_that_can_be(bench: CloudBench) -> None:
+    bench.simulator.stalls = bench.case.takes_back
+    await canceled(bench, for_good=True)
+    row, billed = await bench.receipt_row(), len(bench.simulator.ledger)
+    if bench.case.takes_back:
+        assert len(bench.simulator.taken_back) == 1 and billed == 0
+        assert row["state"] in ("failed", "unknown") and row["cost_amount"] is None
+    else:
+        assert row["state"] == "answered" and billed == 1, "its picture is still fetched, to be stored"
+
+
+async def test_a_server_that_only_leaves_a_job_does_not_take_it_back(bench: CloudBench) -> None:
+    await canceled(bench, for_good=False)
+    assert not bench.simulator.taken_back
+    assert (await bench.receipt_row())["state"] == "answered" and len(bench.simulator.ledger) == 1
 
 
 @pytest.mark.parametrize(

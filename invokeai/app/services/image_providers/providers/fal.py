@@ -101,9 +101,11 @@ class FalImageService(JobImageProvider):
     def job_of(self, answer: HttpAnswer) -> str:
         """JSON with the addresses: they leave out a part of the model's name, so nobody can make them up."""
         values = _values(answer)
-        names = ("request_id", "status_url", "response_url")
+        names = ["request_id", "status_url", "response_url"]
         if not all(isinstance(values.get(name), str) for name in names):
             raise self.unknown("its answer names no job")
+        if isinstance(values.get("cancel_url"), str):
+            names.append("cancel_url")
         try:
             for name in names[1:]:
                 check_address(values[name], self.api_hosts, self.base_url())
@@ -114,6 +116,11 @@ class FalImageService(JobImageProvider):
     def question_for(self, job: str) -> HttpCall:
         """The address as it was given."""
         return HttpCall("GET", str(json.loads(job)["status_url"]))
+
+    def withdrawal_of(self, job: str) -> HttpCall | None:
+        """Heard only before the job starts. What fal bills of it then, it does not say."""
+        address = json.loads(job).get("cancel_url")
+        return HttpCall("PUT", address) if address else None
 
     def is_done(self, answer: HttpAnswer) -> bool:
         """By `status`; a failed run says so beside it."""

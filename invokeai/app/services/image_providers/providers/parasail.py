@@ -166,6 +166,10 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
         """The batch by its id."""
         return HttpCall("GET", f"/batches/{json.loads(job)['batch']}")
 
+    def withdrawal_of(self, job: str) -> HttpCall | None:
+        """Lines that are done by then are kept, and come."""
+        return HttpCall("POST", f"/batches/{json.loads(job)['batch']}/cancel")
+
     def is_done(self, answer: HttpAnswer) -> bool:
         """Whether it has ended with lines to read."""
         if answer.status == 404:

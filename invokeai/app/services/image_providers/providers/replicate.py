@@ -94,7 +94,7 @@ class ReplicateImageService(JobImageProvider):
             given, urls = item.get("input") or {}, item.get("urls") or {}
             same = item.get("model") == receipt.model_id and _created(item) >= earliest
             if same and all(_digest(given.get(name)) == digest for name, digest in known["input"].items()):
-                return json.dumps({**known, "get": urls["get"]}) if isinstance(urls.get("get"), str) else None
+                return json.dumps({**known, **_addresses(urls)}) if isinstance(urls.get("get"), str) else None
         return None
 
     def call_for(self, request: ImageRequest, model: ImageModel, receipt: Receipt) -> HttpCall:
@@ -138,11 +138,11 @@ class ReplicateImageService(JobImageProvider):
         return HttpCall("POST", path, json={"input": values}, headers={"Cancel-After": DEADLINE})
 
     def job_of(self, answer: HttpAnswer) -> str:
-        """JSON with the address that Replicate names for asking."""
+        """JSON with the addresses that Replicate names."""
         urls = _values(answer).get("urls")
         if not isinstance(urls, dict) or not isinstance(urls.get("get"), str):
             raise self.unknown("its answer names no prediction")
-        return json.dumps({"get": urls["get"]})
+        return json.dumps(_addresses(urls))
 
     def noted(self, job: str, request: ImageRequest, model: ImageModel, receipt: Receipt) -> str:
         """With the price of the list and the seed, as they were noted before it was sent."""
@@ -151,6 +151,11 @@ class ReplicateImageService(JobImageProvider):
     def question_for(self, job: str) -> HttpCall:
         """Ask at that address."""
         return HttpCall("GET", str(json.loads(job)["get"]))
+
+    def withdrawal_of(self, job: str) -> HttpCall | None:
+        """What has not started is free then; the time of what has is billed."""
+        address = json.loads(job).get("cancel")
+        return HttpCall("POST", address) if address else None
 
     def is_done(self, answer: HttpAnswer) -> bool:
         """Whether the prediction succeeded; it may have ended otherwise."""
@@ -210,6 +215,11 @@ def _digest(value: Any) -> str:
     """Of one value of an input: a number is the same with and without a point in it."""
     plain = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:16]
+
+
+def _addresses(urls: Mapping[str, Any]) -> dict[str, str]:
+    """Where a prediction is asked for, and where it is canceled."""
+    return {name: urls[name] for name in ("get", "cancel") if isinstance(urls.get(name), str)}
 
 
 def _created(item: Mapping[str, Any]) -> datetime:

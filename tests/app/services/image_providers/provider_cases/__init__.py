@@ -30,6 +30,8 @@ class ProviderCase:
     free_requests_first: int = 0
     """So many lead to the paid one."""
     lost_answer_is_found: bool = False
+    takes_back: bool = False
+    """Whether a job can be canceled there."""
     serves_addresses: bool = False
     server_error: type[ProviderError] = OutcomeUnknown
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)

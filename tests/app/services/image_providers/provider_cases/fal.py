@@ -8,4 +8,5 @@ CASE = ProviderCase(
     simulator=FalSimulator,
     cost_kind=CostKind.ESTIMATED,
     serves_addresses=True,
+    takes_back=True,
 )

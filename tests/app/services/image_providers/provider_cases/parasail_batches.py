@@ -8,5 +8,6 @@ CASE = replace(
     mode="img2img",
     free_requests_first=1,
     lost_answer_is_found=True,
+    takes_back=True,
     sizes={"my-org/flux": (64, 48)},
 )

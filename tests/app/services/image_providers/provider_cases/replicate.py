@@ -9,4 +9,5 @@ CASE = ProviderCase(
     cost_kind=CostKind.ESTIMATED,
     lost_answer_is_found=True,
     serves_addresses=True,
+    takes_back=True,
 )
