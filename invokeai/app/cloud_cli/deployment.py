@@ -13,6 +13,7 @@ from typing import Any
 
 from invokeai.app.cloud_cli.wrangler import ToolFailed, Tools
 from invokeai.app.services.config.config import PROVIDER_KEYS, AppConfig
+from invokeai.app.services.shared.errors import InvalidInput
 
 CONFIG = "wrangler.account.toml"
 HEADER = "# Made by `invokeai-cloud deploy` from wrangler.toml, with the ids of one account. Changes belong there.\n"
@@ -26,7 +27,11 @@ NO_SUCH_WORKER = re.compile(r"\b10007\b|Worker .* not found|does not exist", re.
 
 
 class Deployment:
-    """One studio on one account."""
+    """One studio on one account.
+
+    Raises:
+        InvalidInput: the configuration names one part of the studio in two ways.
+    """
 
     def __init__(self, tools: Tools, say: Callable[[str], None]) -> None:
         self.tools = tools
@@ -40,7 +45,10 @@ class Deployment:
         self.worker = str(root["name"])
         self.database = str(root["d1_databases"][0]["database_name"])
         self.bucket = str(root["r2_buckets"][0]["bucket_name"])
-        self.pages = str(tomllib.loads((tools.frontend / "wrangler.toml").read_text())["name"])
+        pages: dict[str, Any] = tomllib.loads((tools.frontend / "wrangler.toml").read_text())
+        self.pages = str(pages["name"])
+        _must_agree("service in frontend/wrangler.toml", pages["services"][0]["service"], "name", self.worker)
+        _must_agree("INVOKEAI_R2_BUCKET", root["vars"]["INVOKEAI_R2_BUCKET"], "bucket_name", self.bucket)
         self.config = tools.project / CONFIG
         self.account_id = ""
         self.database_id: str | None = None
@@ -199,3 +207,11 @@ class Deployment:
             if entry["Project Name"] == self.pages:
                 return [domain.strip() for domain in str(entry["Project Domains"]).split(",")]
         return []
+
+
+def _must_agree(place: str, found: str, other_place: str, wanted: str) -> None:
+    """What wrangler wants said twice has to be said the same: another studio of the account may have the other name."""
+    if found != wanted:
+        raise InvalidInput(
+            f"{place} is `{found}`, but {other_place} in wrangler.toml is `{wanted}`: both have to be the same."
+        )

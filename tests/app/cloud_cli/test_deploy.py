@@ -80,6 +80,12 @@ class Account:
         kept = self.get() if self.state.exists() else {}
         self.state.write_text(json.dumps({**kept, **members}))
 
+    def replace(self, file: str, old: str, new: str) -> None:
+        """Another text in a file of the checkout."""
+        text = (self.project / file).read_text()
+        assert old in text
+        (self.project / file).write_text(text.replace(old, new))
+
     def deploy(self, *words: str) -> tuple[int, str]:
         """Exit code, and everything that was said."""
         self._capfd.readouterr()
@@ -300,6 +306,28 @@ def test_a_server_gets_what_its_providers_need_and_never_the_token_of_the_deploy
     assert server.provider_models == {"openai_compatible": ["sdxl"]}
     workers_ai = WorkersAiImageService(lambda: ProviderCredentials("workers-ai-canary", None))
     assert workers_ai.base_url() == "https://api.cloudflare.com/client/v4/accounts/acc1"
+
+
+@pytest.mark.parametrize("line", ['name = "{}"', 'bucket_name = "{}"', 'INVOKEAI_R2_BUCKET = "{}"'])
+def test_a_name_that_was_changed_in_one_of_two_places_is_refused(account: Account, line: str) -> None:
+    """Else the web UI would be bound to another studio's Worker, or pictures served from another studio's bucket."""
+    account.replace("wrangler.toml", f"\n{line.format('invokeai-cloud')}", f"\n{line.format('second')}")
+    code, said = account.deploy()
+    assert code == 2 and "have to be the same" in said and "`second`" in said and "`invokeai-cloud`" in said
+    assert account.get()["calls"] == []
+
+
+def test_a_second_studio_of_an_account_leaves_the_first_alone(account: Account) -> None:
+    account.deploy()
+    first = account.get()
+    account.replace("wrangler.toml", '"invokeai-cloud"', '"second"')
+    account.replace("frontend/wrangler.toml", '"invokeai-cloud', '"second')
+    code, said = account.deploy()
+    assert code == 0 and "https://second-ui-4x.pages.dev" in said
+    second = account.get()
+    assert list(second["workers"]) == second["buckets"] == list(second["databases"]) == ["invokeai-cloud", "second"]
+    assert second["workers"]["invokeai-cloud"] == first["workers"]["invokeai-cloud"]
+    assert second["pages"] == {"invokeai-cloud-ui": 1, "second-ui": 1}
 
 
 def test_a_folder_without_the_project_is_refused(account: Account, tmp_path: Path) -> None:
