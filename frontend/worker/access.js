@@ -11,7 +11,7 @@ const LEAST_TOKEN_LENGTH = 16;
 const MOST_FORM_BYTES = 4096;
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 /** What a program with one of INVOKEAI_API_TOKENS may call: the image router, and the pictures that it names. */
-const ROUTER_PATHS = /^\/(v1\/|api\/images\/|api\/health\/images$|metrics$)/;
+const ROUTER_PATHS = /^\/(v1\/|api\/(images\/|(image-models|generate-image|health\/images)$)|metrics$)/;
 const PICTURE_PATHS = /^\/api\/v1\/images\/i\/[^/]+\/(full|thumbnail)$/;
 
 /** Why the studio is closed, as a sentence, or null when its token is set. */

@@ -1,11 +1,17 @@
 """Who passes the Worker: closed without a secret, no forged cookie, no request on behalf of another site."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
+from fastapi.routing import APIRoute
 
+from invokeai.app.api.api_tokens import require_token
+from invokeai.app.api_app import create_app
+from invokeai.app.services.config.config import AppConfig
 from tests.cloud.cloud_worker import ACCESS_TOKEN, BEARER, CloudWorker
 from tests.cloud.recording_origin import RecordingOrigin
 
@@ -41,6 +47,7 @@ async def http(worker: CloudWorker) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+PICTURES_OF_THE_ROUTER = ("/api/v1/images/i/{image_name}/full", "/api/v1/images/i/{image_name}/thumbnail")
 ADDRESSES = iter(range(1, 250))
 
 
@@ -195,6 +202,27 @@ async def test_programs_with_api_tokens_reach_the_image_router_alone(
     # the owner needs no second token
     assert (await http.get("/v1/models", headers=BEARER)).status == 200
     assert origin.requests[-1].headers["authorization"] == "Bearer program-one"
+
+
+async def test_every_route_that_asks_for_an_api_token_opens_for_one_and_no_other_does(
+    http: aiohttp.ClientSession, origin: RecordingOrigin, tmp_path: Path
+) -> None:
+    program = {"authorization": "Bearer program-two"}
+    asking = []
+    for route in create_app(AppConfig(root=tmp_path)).routes:
+        if not isinstance(route, APIRoute) or route.path in PICTURES_OF_THE_ROUTER:
+            continue
+        path = re.sub(r"{[^}]+}", "a", route.path)
+        asks = any(dependency.call is require_token for dependency in route.dependant.dependencies)
+        for method in route.methods:
+            answer = await http.request(method, path, headers=program)
+            assert answer.status == (200 if asks else 403), (method, path)
+            if asks:
+                assert origin.requests[-1].headers["authorization"] == "Bearer program-two"
+                assert (await http.request(method, path, headers=BEARER)).status == 200
+                assert origin.requests[-1].headers["authorization"] == "Bearer program-one", "the owner needs no second"
+                asking.append(path)
+    assert {"/v1/images/generations", "/api/images/generate", "/metrics"} <= set(asking)
 
 
 async def test_guessing_is_slowed_down(http: aiohttp.ClientSession) -> None:
