@@ -6,6 +6,8 @@ import { refuse } from "./answers.js";
 import { studioOf } from "./studio.js";
 
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+/** By this the container class lets a caller choose another port of the container. */
+const PORT_HEADER = "cf-container-target-port";
 
 export async function passOn(request, url, env, visitor) {
   const onward = new Request(request, { headers: headersFor(request, url, env, visitor), redirect: "manual" });
@@ -28,7 +30,7 @@ function under(origin, url) {
 
 function headersFor(request, url, env, visitor) {
   const headers = new Headers(request.headers);
-  for (const name of FORWARDED) headers.delete(name);
+  for (const name of [...FORWARDED, PORT_HEADER]) headers.delete(name);
   headers.set("x-forwarded-host", url.host);
   headers.set("x-forwarded-proto", url.protocol.slice(0, -1));
   // one id in the platform's logs and in the server's

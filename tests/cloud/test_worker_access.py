@@ -176,12 +176,14 @@ async def test_the_session_and_what_visitors_claim_stay_here(
 ) -> None:
     cookie = worker.sign_in()["cookie"]
     claims = {"x-forwarded-for": "10.0.0.1", "x-forwarded-host": "evil.example", "forwarded": "for=10.0.0.1"}
+    claims["cf-container-target-port"] = "22"
     await http.get("/api/v1/app/version", headers={"cookie": f"theme=dark; {cookie}; a=b"} | claims)
     received = origin.requests[-1].headers
     assert received["cookie"] == "theme=dark; a=b"
     assert received["x-forwarded-host"] == worker.base_url.removeprefix("http://")
     assert received["x-forwarded-proto"] == "http"
     assert "forwarded" not in received and "10.0.0.1" not in str(received)
+    assert "cf-container-target-port" not in received, "a visitor chose a port of the container"
 
 
 async def test_programs_with_api_tokens_reach_the_image_router_alone(
