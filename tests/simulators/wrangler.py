@@ -79,8 +79,8 @@ def deploy(path: str) -> None:
     database_of(path, found["d1_databases"][0]["database_name"])
     if bucket["bucket_name"] not in STATE["buckets"]:
         fail(f"R2 bucket '{bucket['bucket_name']}' not found.", 10085)
-    if found["vars"]["INVOKEAI_R2_ACCOUNT_ID"] != os.environ["CLOUDFLARE_ACCOUNT_ID"]:
-        fail("The bucket's account is another")
+    if {found["account_id"], found["vars"]["INVOKEAI_R2_ACCOUNT_ID"]} != {os.environ["CLOUDFLARE_ACCOUNT_ID"]}:
+        fail("The Worker's account, or its bucket's, is another")
     if not (Path(path).parent / found["main"]).is_file() or not (Path(path).parent / "Dockerfile").is_file():
         fail("The entry-point file was not found.")
     STATE["workers"].setdefault(found["name"], {})
@@ -151,6 +151,8 @@ def main() -> None:
         fail(f"Unknown arguments: {line}")
     if not line.startswith(("whoami", "--version", "info")) and "CLOUDFLARE_ACCOUNT_ID" not in os.environ:
         fail("More than one account available but unable to select one in non-interactive mode.")
+    if os.environ.get("CLOUDFLARE_ACCOUNT_ID", "acc1") not in [entry["id"] for entry in ACCOUNTS]:
+        fail("Authentication error", 10000)
     when = next((kind for start, kind in STATE["faults"].items() if line.startswith(start)), None)
     if when == "before" and not line.startswith("secret bulk"):
         fail("A request to the Cloudflare API failed. internal error; reference = 0abc", 10001)

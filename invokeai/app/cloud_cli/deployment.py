@@ -72,14 +72,13 @@ class Deployment:
         known = self.tools.wrangler_json("whoami", "--json")
         accounts = {str(account["id"]): str(account["name"]) for account in known.get("accounts", [])}
         wanted = self.wanted_account or os.environ.get(ACCOUNT_VARIABLE)
-        if wanted and wanted not in accounts:
-            raise ToolFailed(f"The login does not know the account {wanted}.")
         if not wanted and len(accounts) != 1:
             names = "".join(f"\n  {account}  {name}" for account, name in accounts.items())
             raise ToolFailed(f"The login knows {len(accounts)} accounts; choose one with --account ID.{names}")
         self.account_id = wanted or next(iter(accounts))
         self.tools.use_account(self.account_id)
-        self.say(f"  account {accounts[self.account_id]}")
+        # a token may work on an account that it may not list
+        self.say(f"  account {accounts.get(self.account_id) or f'{self.account_id}, which the login does not list'}")
 
     # Database and bucket
 
@@ -109,7 +108,7 @@ class Deployment:
 
     def filled_in(self) -> str:
         """The root wrangler.toml with the ids of the account."""
-        text = HEADER + self.template
+        text = f'{HEADER}account_id = "{self.account_id}"\n{self.template}'
         for name, value in (("database_id", self.database_id), ("INVOKEAI_R2_ACCOUNT_ID", self.account_id)):
             text, count = re.subn(rf'^({name} = )"[^"]*"', rf'\g<1>"{value}"', text, flags=re.MULTILINE)
             if count != 1:

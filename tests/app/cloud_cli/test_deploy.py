@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,9 @@ def test_an_empty_account_gets_a_studio(account: Account) -> None:
     assert "https://invokeai-cloud-ui-4x.pages.dev" in said
     assert not [call for call in state["calls"] for value in account.secrets().values() if value in call]
     assert not [value for value in R2.values() if value in said]
-    written = (account.project / "wrangler.account.toml").read_text()
-    assert state["databases"]["invokeai-cloud"] in written and '"acc1"' in written
+    written = tomllib.loads((account.project / "wrangler.account.toml").read_text())
+    assert written["account_id"] == written["vars"]["INVOKEAI_R2_ACCOUNT_ID"] == "acc1"
+    assert written["d1_databases"][0]["database_id"] == state["databases"]["invokeai-cloud"]
     assert (account.project / "wrangler.toml").read_text() == (REPOSITORY / "wrangler.toml").read_text()
 
 
@@ -248,11 +250,22 @@ def test_one_of_several_accounts_has_to_be_chosen(account: Account) -> None:
     account.set(accounts=2)
     code, said = account.deploy()
     assert code == 2 and "--account" in said and "acc2" in said
-    assert account.deploy("--account", "acc3")[0] == 2
+    code, said = account.deploy("--account", "acc3")
+    assert code == 2 and "acc3, which the login does not list" in said and "Database failed" in said
     assert account.get()["databases"] == {}
     code, said = account.deploy("--account", "acc2")
     assert code == 0, said
     assert '"acc2"' in (account.project / "wrangler.account.toml").read_text()
+
+
+def test_an_account_that_the_login_may_not_list_is_taken_at_its_word(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.set(accounts=0)
+    assert "0 accounts" in account.deploy()[1]
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "acc2")
+    code, said = account.deploy()
+    assert code == 0, said
 
 
 def test_without_a_key_for_the_bucket_the_rest_is_done_and_the_remedy_told(
