@@ -20,7 +20,8 @@ MODELS = (
 )
 DRAFT_TOKENS = 100
 FIXED = ("1024x1024", "1536x1024", "1024x1536", "auto")
-TOKENS = {"low": 272, "medium": 1056, "high": 4160, "auto": 1056, "xhigh": 6240, "max": 8320}
+TOKENS = {"low": 196, "medium": 433, "high": 1766, "xhigh": 3133, "max": 7033}
+"""Of a picture of 1024² pixels, as the price list has them."""
 TROUBLES: dict[str, tuple[int, str, str, str]] = {
     "rate limited": (
         429,
@@ -149,7 +150,10 @@ class OpenAISimulator(Simulator):
         if asked.partial_images and not asked.stream:
             raise self.invalid("partial_images", "only with stream")
         width, height = self._size(asked)
-        output = TOKENS[asked.quality] * width * height // 1024**2 * asked.n
+        quality = asked.quality
+        if quality == "auto":  # the model chooses, and may choose a dear one
+            quality = "high" if asked.model == "gpt-image-2" else "max"
+        output = TOKENS[quality] * width * height // 1024**2 * asked.n
         output += DRAFT_TOKENS * asked.partial_images
         text_in, image_in = len(asked.prompt) // 4 + 1, 800 * pictures_in
         amount = (text_in * Decimal(5) + image_in * Decimal(8) + output * Decimal(30)) / 1_000_000
@@ -167,7 +171,7 @@ class OpenAISimulator(Simulator):
             "created": 1,
             "background": "opaque",
             "output_format": asked.output_format,
-            "quality": asked.quality,
+            "quality": quality,
             "size": f"{width}x{height}",
             "data": [{"b64_json": base64.b64encode(data).decode()} for data in files],
             "usage": usage,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from invokeai.app.services.image_providers import http_provider, image_service_manager
-from invokeai.app.services.image_providers.generation import CostKind
+from invokeai.app.services.image_providers.generation import CostKind, ImageRequest
 from invokeai.app.services.image_providers.picture_addresses import (
     MAX_PIXELS_GENERATED,
     PIXELS_AT_ONCE,
@@ -16,6 +16,7 @@ from invokeai.app.services.image_providers.picture_addresses import (
 )
 from invokeai.app.services.image_providers.pictures import make_pictures
 from invokeai.app.services.image_providers.provider_errors import ProviderBadRequest
+from invokeai.app.services.image_providers.providers.openai import MODELS, OpenAIImageService
 from invokeai.app.services.image_providers.receipts import CallKey
 from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_bench, scene
 from tests.app.services.image_providers.provider_cases.openai import CASE
@@ -32,7 +33,7 @@ async def test_what_openai_would_decide_is_said(bench: CloudBench) -> None:
     options = {"quality": "low", "moderation": "low", "background": "transparent"}
     await bench.generate(bench.request("inpaint", options=options), CallKey("session", "asked"))
     left_open, asked = [job.request for job in bench.simulator.ledger]
-    assert (left_open["quality"], left_open["moderation"], left_open["background"]) == ("auto", "auto", "auto")
+    assert (left_open["quality"], left_open["moderation"], left_open["background"]) == ("medium", "auto", "auto")
     assert {name: asked[name] for name in options} == options
     assert asked["masked"] and asked["pictures"] == 1 and asked["output_format"] == "png"
 
@@ -44,6 +45,43 @@ async def test_the_cost_is_computed_from_the_tokens_and_estimated_on_the_high_si
     assert result.cost.kind is CostKind.COMPUTED
     assert Decimal(result.cost.amount or 0) == bench.simulator.ledger[0].amount
     assert estimate is not None and estimate.kind is CostKind.ESTIMATED
+
+
+@pytest.mark.parametrize("quality", ["auto", "low", "medium", "high", "xhigh", "max", None])
+async def test_the_caps_hold_what_a_quality_may_cost(bench: CloudBench, quality: str | None) -> None:
+    bench.simulator.picture_bytes = bench.simulator.picture(16, 16, "small is quicker")
+    for number, model in enumerate(MODELS):
+        if quality and quality not in model.qualities:
+            continue
+        request = bench.request("img2img", model.model_id, options={"quality": quality} if quality else {})
+        [estimate] = bench.manager.estimate(request)
+        result = await bench.generate(request, CallKey("session", str(number)))
+        assert estimate is not None and Decimal(estimate.amount or 0) >= bench.simulator.ledger[-1].amount
+        made = {None: "medium", "auto": "high" if model.model_id == "gpt-image-2" else "max"}.get(quality, quality)
+        assert result.provider_metadata == {"quality": made}
+
+
+@pytest.mark.parametrize(
+    ("model_id", "quality", "price"),
+    [
+        ("gpt-image-2.5-flare-2026-09-08", "max", "0.211000"),
+        ("gpt-image-1.5", "high", "0.133000"),
+        ("gpt-image-1.5", "auto", "0.133000"),
+        ("gpt-image-1-mini", "medium", "0.011000"),
+        ("gpt-image-1-mini", "auto", None),  # it may choose high, whose price is not known
+        ("gpt-image-2-mini", "low", None),
+        ("gpt-image-3-flare", "low", None),
+    ],
+)
+def test_a_name_that_is_not_known_has_no_price(model_id: str, quality: str, price: str | None) -> None:
+    provider = OpenAIImageService()
+    model = provider.custom_model(model_id)
+    assert model is not None
+    estimate = provider.estimate(ImageRequest(prompt="", options={"quality": quality}), model)
+    assert (estimate and estimate.amount) == price
+    usage = {"input_tokens": 0, "output_tokens": 1_000_000}
+    million = {"gpt-image-2.5-flare-2026-09-08": "30", "gpt-image-1-mini": "8"}.get(model_id)
+    assert provider.cost_of({"usage": usage}, model_id).amount == million
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """OpenAI's picture models. Nothing can be looked up later, so an answer that is lost is never sent for again.
 
-Quality is always sent: left to itself the model may choose a dear one. Cost is computed from the tokens reported.
+Quality is always sent, and never left to the model unless that is asked for: it may choose a dear one. Cost is computed
+from the tokens reported. A name that is not known has no price.
 """
 
 from __future__ import annotations
@@ -37,24 +38,29 @@ NEWER = re.compile(r"gpt-image-(2\.[7-9]|[3-9])[a-z0-9.]*(-[a-z]+)*")
 MAX_PICTURES = 16
 MAX_PROMPT = 32_000
 MAX_DRAFTS = 3
+DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+INPUT_PICTURE_TOKENS = 1000
+"""What a picture given is expected to cost at most; nobody publishes it."""
 DRAFT_TOKENS = 100
 """What a partial image is expected to add to the output."""
 MAX_LONG_SIDE, MAX_SHORT_SIDE = 3840, 2160
 SIDE_STEP = 16
 FIXED_SIZES = ((1024, 1024), (1536, 1024), (1024, 1536))
 QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
+USUAL_QUALITY = "medium"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIModelConfig(ImageModel):
     """A model with its prices: US dollars per million tokens, and a guess per 1024² picture by quality.
 
-    `any_size`: any two sides that divide by 16 and lie between 1:3 and 3:1; else one of three sizes.
+    `image_out` None: what tokens cost is not known. `any_size`: any two sides that divide by 16 and lie between 1:3 and
+    3:1; else one of three sizes.
     """
 
     text_in: str = "5"
     image_in: str = "8"
-    image_out: str = "30"
+    image_out: str | None = "30"
     guesses: tuple[tuple[str, str], ...] = (
         ("low", "0.0059"), ("medium", "0.013"), ("high", "0.053"), ("xhigh", "0.094"), ("max", "0.211"),
     )  # fmt: skip
@@ -106,6 +112,24 @@ MODELS = (
     _model("gpt-image-2", "GPT Image 2", "The one before; any size.", any_size=True, qualities=QUALITIES[:4]),
 )
 
+DYING = (
+    _model(
+        "gpt-image-1.5", "GPT Image 1.5", "OpenAI retires it on 1 December 2026.", qualities=QUALITIES[:4],
+        image_out=None, guesses=(("low", "0.009"), ("medium", "0.034"), ("high", "0.133")),
+    ),
+    _model(
+        "gpt-image-1-mini", "GPT Image 1 Mini", "OpenAI retires it on 1 December 2026.", qualities=QUALITIES[:4],
+        text_in="2", image_in="2.5", image_out="8", guesses=(("low", "0.005"), ("medium", "0.011")),
+    ),
+)  # fmt: skip
+"""Not offered any more, and made as long as OpenAI does."""
+
+
+def _known(model_id: str) -> OpenAIModelConfig | None:
+    """The model of that name, which may be a dated one."""
+    name = DATED.sub("", model_id)
+    return next((model for model in (*MODELS, *DYING) if model.model_id == name), None)
+
 
 class OpenAIImageService(OpenAiWireProvider, ListingProvider):
     """OpenAI's image API."""
@@ -131,10 +155,10 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
         return url if url.endswith("/v1") else f"{url}/v1"
 
     def custom_model(self, model_id: str) -> ImageModel | None:
-        """Image models that came after this list, and dated names of those in it, as long as OpenAI has them."""
+        """Image models that are not listed here, and dated names of those that are, as long as OpenAI has them."""
         if not model_id.startswith("gpt-image-") or not self.has(model_id):
             return None
-        known = next((model for model in MODELS if model_id.startswith(f"{model.model_id}-")), MODELS[0])
+        known = _known(model_id) or replace(MODELS[0], guesses=())
         return replace(known, model_id=model_id, name=model_id)
 
     def new_model(self, model_id: str) -> ImageModel | None:
@@ -149,15 +173,16 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
         return ids_in(answer, "data", "id")
 
     def estimate(self, request: ImageRequest, model: ImageModel) -> Cost | None:
-        """By quality and size; `auto` counts as high."""
+        """By quality, size and what is given; `auto` counts as the dearest. None for a model of unknown price."""
         assert isinstance(model, OpenAIModelConfig)
-        quality = str(request.options.get("quality") or "auto")
-        guess = dict(model.guesses).get("high" if quality == "auto" else quality)
-        if guess is None:
+        quality, guesses = _quality(request), {name: Decimal(guess) for name, guess in model.guesses}
+        if quality == "auto" and guesses.keys() >= set(model.qualities) - {"auto"}:
+            guesses["auto"] = max(guesses.values())
+        if quality not in guesses:
             return None
         share = Decimal(max(request.width * request.height, 1024 * 1024)) / (1024 * 1024)
-        amount = Decimal(guess) * share * request.num_images
-        amount += DRAFT_TOKENS * (_drafts(request) or 0) * Decimal(model.image_out) / MILLION
+        amount = guesses[quality] * share * request.num_images
+        amount += _extras(request, model) / MILLION
         return Cost(str(amount.quantize(Decimal("0.000001"))), kind=CostKind.ESTIMATED)
 
     def completed(self, request: ImageRequest) -> ImageRequest:
@@ -188,12 +213,18 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
             "n": request.num_images,
             "size": f"{request.width}x{request.height}",
             "output_format": "png",
-            "quality": "auto",
+            "quality": USUAL_QUALITY,
             "background": "auto",
             "moderation": "auto",  # its own default, said so that it stays what it is; the option takes `low`
             **{name: value for name, value in request.options.items() if value and name != "input_fidelity"},
         }
         return picture_call(values, request)
+
+    async def result_in(self, values: Any, answer: HttpAnswer, receipt: Receipt) -> ImageResult:
+        """As the wire's, with the quality that was made."""
+        result = await super().result_in(values, answer, receipt)
+        told = {name: values[name] for name in ("quality",) if isinstance(values.get(name), str)}
+        return replace(result, provider_metadata=told)
 
     def failure_of(self, answer: HttpAnswer) -> ProviderError:
         """As the wire's; a model that is gone is told with those there are."""
@@ -205,9 +236,11 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
 
     def cost_of(self, answer: Mapping[str, Any], model_id: str) -> Cost:
         """From the tokens reported; unknown where they are missing or the model's price is."""
-        model = next((m for m in MODELS if model_id == m.model_id or model_id.startswith(f"{m.model_id}-")), None)
+        model = _known(model_id)
         usage = answer.get("usage")
-        if model is None or not isinstance(usage, dict) or not isinstance(usage.get("output_tokens"), int):
+        if model is None or model.image_out is None or not isinstance(usage, dict):
+            return Cost()
+        if not isinstance(usage.get("output_tokens"), int):
             return Cost()
         told = usage.get("input_tokens_details") or {}
         pictures_in = int(told.get("image_tokens") or 0)
@@ -218,6 +251,17 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
             + int(usage["output_tokens"]) * Decimal(model.image_out)
         ) / MILLION
         return Cost(format(amount.normalize(), "f"), kind=CostKind.COMPUTED) if amount > 0 else Cost()
+
+
+def _extras(request: ImageRequest, model: OpenAIModelConfig) -> Decimal:
+    """What words, pictures given and drafts cost, in millionths of a dollar."""
+    given = Decimal(model.text_in) * len(request.prompt) / 2  # a token is two letters or more
+    given += Decimal(model.image_in) * INPUT_PICTURE_TOKENS * len(request.input_pictures)
+    return given + Decimal(model.image_out or 0) * DRAFT_TOKENS * (_drafts(request) or 0)
+
+
+def _quality(request: ImageRequest) -> str:
+    return str(request.options.get("quality") or USUAL_QUALITY)
 
 
 def _drafts(request: ImageRequest) -> int | None:
@@ -251,7 +295,7 @@ def _check(request: ImageRequest, model: OpenAIModelConfig) -> None:
         faults.append(f"its sizes are {sizes}, not {width}×{height}")
     if len(request.prompt) > MAX_PROMPT:
         faults.append(f"a prompt has at most {MAX_PROMPT:,} characters")
-    if str(request.options.get("quality") or "auto") not in model.qualities:
+    if _quality(request) not in model.qualities:
         faults.append(f"its qualities are {', '.join(model.qualities)}")
     if str(request.options.get("moderation") or "auto") not in ("auto", "low"):
         faults.append("its moderation is auto or low")
