@@ -243,7 +243,7 @@ def test_a_picture_tells_its_model_and_cost_and_gives_them_back(
     name = page.page.locator(".picker-option", has_text="GPT Image 2.6 Flare").locator("visible=true")
     option = name.locator("xpath=../..")
     expect(option).to_contain_text("OPENAI")
-    expect(option).to_contain_text("about 0.053 USD")
+    expect(option).to_contain_text("about 0.013 USD")
     option.click()
     page.prompt("a lighthouse")
     before = page.get("/v1/queue/default/status")["queue"]["completed"]
