@@ -20,11 +20,13 @@ from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAn
 from invokeai.app.services.image_providers.http_failures import HttpFailures
 from invokeai.app.services.image_providers.picture_addresses import (
     MAX_PICTURE_BYTES,
+    PIXELS_AT_ONCE,
     ForeignHost,
     UnsafePicture,
     check_address,
     check_picture,
     is_loopback,
+    most_bytes,
     public_transport,
     same_origin,
 )
@@ -52,6 +54,7 @@ logger = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses, with accounts and signatures in them
 
 MAX_ANSWER_BYTES = 192 * 1024 * 1024  # the largest picture that may be asked for, in base64; or a 4K one and its drafts
+LARGE_BYTES = most_bytes(PIXELS_AT_ONCE)
 READ_AT_ONCE = 32
 KEPT_AT_ONCE = 8
 MAX_REDIRECTS = 3
@@ -130,7 +133,7 @@ class HttpImageProvider(HttpFailures):
         async with self._keeping:
             await receipt.answered(answer.packed())
         if isinstance(answer.content, WaitingBytes):
-            await take_place()
+            await take_place(large=answer.content.size > LARGE_BYTES)
         return await self.result_of(answer, receipt)
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
@@ -282,11 +285,12 @@ class HttpImageProvider(HttpFailures):
                     if answer.status_code != 200:
                         raise AnswerLost(f"status {answer.status_code}")
                     await take_place()
-                    data = (await _read(answer, MAX_PICTURE_BYTES)).read()
+                    body = await _read(answer, MAX_PICTURE_BYTES)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise AnswerLost(type(error).__name__) from None
-            await asyncio.to_thread(check_picture, data)
-            return data
+            if body.size > LARGE_BYTES:
+                await take_place(large=True)
+            return await _checked(body.read())
         raise UnsafePicture("too many redirects")
 
     async def picture_in(self, text: str) -> bytes:
@@ -297,12 +301,11 @@ class HttpImageProvider(HttpFailures):
         """
         try:
             data = await asyncio.to_thread(base64.b64decode, text.rpartition(",")[2], None, True)
-            await asyncio.to_thread(check_picture, data)
+            return await _checked(data)
         except (binascii.Error, ValueError):
             raise self.unknown("its picture is damaged") from None
         except UnsafePicture as error:
             raise self.unknown(f"its picture was not taken over: {error}") from None
-        return data
 
     # --- connections -----------------------------------------------------------------------------------------------
 
@@ -350,6 +353,17 @@ async def _read(answer: httpx.Response, limit: int, head: bytes = b"") -> Waitin
         if body.size > limit:
             raise UnsafePicture(f"more than {limit} bytes")
     return body
+
+
+async def _checked(data: bytes) -> bytes:
+    """A picture file that is taken over; one of many pixels once no other such one is in memory.
+
+    Raises:
+        UnsafePicture: it is none.
+    """
+    if await asyncio.to_thread(check_picture, data) > PIXELS_AT_ONCE:
+        await take_place(large=True)
+    return data
 
 
 def png_bytes(image: Image) -> bytes:

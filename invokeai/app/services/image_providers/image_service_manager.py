@@ -63,6 +63,7 @@ class ImageServiceManager(ModelRoutes):
         super().__init__(providers, default_model)
         self._receipts = receipts
         self._places = asyncio.Semaphore(PLACES)
+        self._large_place = asyncio.Semaphore(1)
         self.late = asyncio.Event()
         """Set when a call ends whose picture is still to come."""
         self.lines = {p.info.provider_id: ProviderLine(p, keys_of) for p in providers}
@@ -98,7 +99,7 @@ class ImageServiceManager(ModelRoutes):
 
     def place(self) -> Place:
         """To be entered for as long as the pictures of a call are held; `generate` waits for it."""
-        return Place(self._places, self._receipts.open_file)
+        return Place(self._places, self._receipts.open_file, self._large_place)
 
     async def generate(
         self, request: ImageRequest, key: CallKey | None = None, place: Place | None = None

@@ -90,8 +90,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def check_picture(data: bytes) -> None:
-    """Return when `data` is a picture of bearable size; reads the header only.
+def check_picture(data: bytes) -> int:
+    """How many pixels `data` has, which is a picture of bearable size; reads the header only.
 
     Raises:
         UnsafePicture: it is not.
@@ -107,6 +107,7 @@ def check_picture(data: bytes) -> None:
         raise UnsafePicture("not a picture") from None
     if pixels > MAX_PIXELS:
         raise UnsafePicture(f"{pixels} pixels are too many")
+    return pixels
 
 
 def public_transport() -> httpx.AsyncHTTPTransport:

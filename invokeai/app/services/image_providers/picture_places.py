@@ -21,25 +21,30 @@ OpenFile = Callable[[], IO[bytes]]
 
 
 class Place:
-    """One call's place, from the moment it needs it until it is left. `open_file` makes the file its answer lies in."""
+    """One call's place, from the moment it needs it until it is left. `open_file` makes the file its answer lies in.
 
-    def __init__(self, free: asyncio.Semaphore, open_file: OpenFile) -> None:
+    `free` are all places; of those that need much memory, one at a time has `large` too.
+    """
+
+    def __init__(self, free: asyncio.Semaphore, open_file: OpenFile, large: asyncio.Semaphore | None = None) -> None:
         self.open_file = open_file
         self._free = free
-        self._taken = False
+        self._large = large
+        self._taken: list[asyncio.Semaphore] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._taken:
-            self._free.release()
+        for taken in self._taken:
+            taken.release()
 
-    async def take(self) -> None:
-        """Wait for the place; at once when the call has it."""
-        if not self._taken:
-            await self._free.acquire()
-            self._taken = True
+    async def take(self, *, large: bool = False) -> None:
+        """Wait for the place, and with `large` for the one of the large; at once when the call has it."""
+        for wanted in (self._free, self._large if large else None):
+            if wanted is not None and wanted not in self._taken:
+                await wanted.acquire()
+                self._taken.append(wanted)
 
 
 _place: ContextVar[Place | None] = ContextVar("picture_place", default=None)
@@ -55,10 +60,10 @@ def working_in(place: Place | None) -> Iterator[None]:
         _place.reset(token)
 
 
-async def take_place() -> None:
-    """Wait until this call may have its pictures in memory."""
+async def take_place(*, large: bool = False) -> None:
+    """Wait until this call may have its pictures in memory; with `large`, until no other such call has."""
     if place := _place.get():
-        await place.take()
+        await place.take(large=large)
 
 
 class WaitingBytes:

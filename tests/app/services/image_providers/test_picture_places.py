@@ -15,6 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from invokeai.app.services.image_providers import http_provider
 from invokeai.app.services.image_providers.generation import ImageRequest
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.http_provider import KEPT_AT_ONCE
@@ -91,6 +92,27 @@ async def test_all_answers_are_kept_while_few_pictures_are_in_memory(
     let_go.set()
     await asyncio.gather(*makers)
     assert await in_state(any_database, "stored") == len(held) == CALLS
+
+
+@pytest.mark.parametrize("bound", ["PIXELS_AT_ONCE", "LARGE_BYTES"])
+async def test_one_large_picture_at_a_time_is_in_memory(
+    manager: ImageServiceManager, any_database: Database, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(http_provider, bound, 256 * 256 - 1)
+    held = most = 0
+
+    async def make(number: int) -> None:
+        nonlocal held, most
+        async for _ in make_pictures(manager, REQUEST, CallKey("session", str(number))):
+            held += 1
+            most = max(most, held)
+            while await in_state(any_database, "answered") + await in_state(any_database, "stored") < 2 * PLACES:
+                await asyncio.sleep(0)
+            held -= 1
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(make(number) for number in range(2 * PLACES)))
+    assert most == 1 and await in_state(any_database, "stored") == 2 * PLACES
 
 
 async def test_pictures_that_cannot_be_stored_make_room_for_others(
