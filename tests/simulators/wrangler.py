@@ -104,7 +104,7 @@ def secret_bulk(path: str) -> None:
 
 
 def pages_list() -> None:
-    say([{"Project Name": n, "Project Domains": f"{n}-4x.pages.dev, art.example"} for n in STATE["pages"]])
+    say([{"Project Name": n, "Project Domains": f"{STATE['domain']}, art.example"} for n in STATE["pages"]])
 
 
 def pages_create(name: str) -> None:

@@ -1,7 +1,7 @@
 """`invokeai-cloud deploy`: the whole studio on a Cloudflare account.
 
-Every step looks first whether it is done, so the command may be stopped anywhere and repeated at any time. Nothing is
-ever deleted. A step that fails is named with its remedy; the steps before it stay done.
+The command may be stopped anywhere and repeated at any time: what exists is not made again, what is deployed is deployed
+anew. Nothing is ever deleted. A step that fails is named with its remedy; the steps before it stay done.
 """
 
 import argparse
@@ -20,6 +20,11 @@ TOOLS = "Install Node 20 or newer (https://nodejs.org) and docker (https://docs.
 R2_KEY = (
     "In the dashboard open R2 > Manage API tokens, make a token with Object Read & Write on the bucket, and set "
     "INVOKEAI_R2_ACCESS_KEY_ID and INVOKEAI_R2_SECRET_ACCESS_KEY in the environment of this command."
+)
+
+ANSWER = (
+    "A first image and a new address may need longer: ask `/readyz` there again with `Authorization: Bearer <access "
+    "token>`. `wrangler tail --config wrangler.account.toml` in the checkout shows what the server says."
 )
 
 
@@ -51,6 +56,9 @@ def add_deploy_command(commands: "argparse._SubParsersAction[argparse.ArgumentPa
         help="set the provider keys of this environment as secrets too, and its INVOKEAI_PROVIDER_… settings",
     )
     deploy.add_argument("--new-access-token", action="store_true", help="replace the token that opens the studio")
+    deploy.add_argument(
+        "--patience", type=float, default=300, metavar="SECONDS", help="how long the studio may take to answer (300)"
+    )
     deploy.add_argument("--project", type=Path, help="folder of the root wrangler.toml (default: this checkout)")
     deploy.add_argument("--wrangler", type=Path, help="wrangler to use (default: that of frontend/package.json)")
     deploy.set_defaults(command=_deploy)
@@ -66,15 +74,14 @@ async def _deploy(options: argparse.Namespace) -> int:
     deployment.wanted_account = options.account
     deployment.with_provider_keys = options.provider_keys
     deployment.new_access_token = options.new_access_token
+    deployment.patience = options.patience
     steps = steps_of(deployment)
     for number, step in enumerate(steps, 1):
         _take(step, f"[{number}/{len(steps)}] {step.title}", options.dry_run)
     if options.dry_run:
         _say("Nothing was changed. Without --dry-run the steps marked with + are done.")
     else:
-        token = (
-            "the access token above" if deployment.has_shown_token else "its access token (lost? --new-access-token)"
-        )
+        token = "the access token above" if deployment.access_token else "its access token (lost? --new-access-token)"
         _say(f"The studio is at {deployment.address()} — open it and sign in with {token}.")
     return 0
 
@@ -127,6 +134,7 @@ def steps_of(it: Deployment) -> list[Step]:
         Step("Web UI", "build frontend/dist", it.build_ui, "See what make said above; `make frontend` shows it alone."),
         Step("Pages project", f"create {it.pages}", it.create_pages, edit, it.look_for_pages),
         Step("Pages", f"deploy the web UI to {it.pages}", it.deploy_pages, "See what wrangler said above."),
+        Step("Answer", "ask the studio whether it is well", it.wait_for_answer, ANSWER),
     ]
 
 

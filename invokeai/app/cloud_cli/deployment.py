@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable
 from typing import Any
 
+from invokeai.app.cloud_cli.first_answer import ALIVE, wait_for_answer
 from invokeai.app.cloud_cli.wrangler import ToolFailed, Tools
 from invokeai.app.services.config.config import PROVIDER_KEYS, AppConfig
 from invokeai.app.services.shared.errors import InvalidInput
@@ -39,7 +40,8 @@ class Deployment:
         self.wanted_account: str | None = None
         self.with_provider_keys = False
         self.new_access_token = False
-        self.has_shown_token = False
+        self.access_token: str | None = None
+        self.patience = 0.0
         self.template = (tools.project / "wrangler.toml").read_text()
         root: dict[str, Any] = tomllib.loads(self.template)
         self.worker = str(root["name"])
@@ -155,7 +157,7 @@ class Deployment:
                 raise ToolFailed(f"{failure}\n{lost}" if "ACCESS_TOKEN" in values else str(failure)) from None
             self.say(f"  set {', '.join(sorted(values))}")
         if "ACCESS_TOKEN" in values:
-            self.new_access_token, self.has_shown_token = False, True
+            self.new_access_token, self.access_token = False, values["ACCESS_TOKEN"]
             self.say(f"  The access token, shown this once, keep it safe: {values['ACCESS_TOKEN']}")
         left = [name for name in R2_SECRETS if name in missing and name not in values]
         if left:
@@ -195,6 +197,14 @@ class Deployment:
     def deploy_pages(self) -> None:
         words = ("pages", "deploy", "--branch", BRANCH, "--commit-dirty=true")
         self.tools.wrangler(*words, cwd=self.tools.frontend, shown=True)
+
+    def wait_for_answer(self) -> None:
+        """Raises ToolFailed."""
+        asked = wait_for_answer(self.address(), self.access_token, self.patience, self.say)
+        if asked == ALIVE:
+            self.say(
+                "  The Worker answers. Its container starts with the first visit; a new image may take some minutes."
+            )
 
     def address(self) -> str:
         """Where the studio is. Raises ToolFailed."""
