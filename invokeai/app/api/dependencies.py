@@ -178,7 +178,13 @@ def image_generation(
     """Every provider that is found, behind one service."""
     providers = load_providers(credentials.get, config.root_path / "providers")
     credentials.serve(providers)
-    return ImageServiceManager(providers, receipts, default_model=config.default_image_model, keys_of=credentials.keys)
+    return ImageServiceManager(
+        providers,
+        receipts,
+        default_model=config.default_image_model,
+        keys_of=credentials.keys,
+        most_pixels=config.max_image_pixels,
+    )
 
 
 async def model_manager(

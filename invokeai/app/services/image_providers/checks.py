@@ -10,8 +10,10 @@ MAX_PROMPT_CHARACTERS = 100_000
 SEED_LIMIT = 2**64
 
 
-def check_request(provider: ProviderInfo, model: ImageModel, request: ImageRequest) -> None:
-    """Return when `model` can do all that `request` asks for.
+def check_request(
+    provider: ProviderInfo, model: ImageModel, request: ImageRequest, most_pixels: int = MAX_PIXELS
+) -> None:
+    """Return when `model` can do all that `request` asks for, and the server can store a picture of that size.
 
     Raises:
         ProviderBadRequest: naming every member that it cannot do.
@@ -20,6 +22,7 @@ def check_request(provider: ProviderInfo, model: ImageModel, request: ImageReque
         *_mode_faults(model.capabilities, request),
         *_setting_faults(model, request),
         *_number_faults(model, request),
+        *_storing_faults(request, most_pixels),
         *_work_faults(model, request),
         *(f"it has no option {name}" for name in request.options if name not in provider.options),
     ]
@@ -68,10 +71,6 @@ def _number_faults(model: ImageModel, request: ImageRequest) -> list[str]:
     size = can.max_image_size
     if size and (request.width > size.width or request.height > size.height):
         faults.append(f"it makes at most {size.width}×{size.height} pixels, not {request.width}×{request.height}")
-    # what is larger would be paid for and not taken over
-    most = MAX_PIXELS_GENERATED if request.mode in GENERATION_MODES else MAX_PIXELS
-    if request.width * request.height > most:
-        faults.append(f"a picture has at most {most:,} pixels here, not {request.width}×{request.height}")
     if can.max_reference_images and len(request.reference_images) > can.max_reference_images:
         faults.append(
             f"it takes at most {can.max_reference_images} reference images, not {len(request.reference_images)}"
@@ -87,6 +86,14 @@ def _number_faults(model: ImageModel, request: ImageRequest) -> list[str]:
     if len(request.prompt) > MAX_PROMPT_CHARACTERS:
         faults.append(f"a prompt has at most {MAX_PROMPT_CHARACTERS:,} characters, not {len(request.prompt):,}")
     return faults
+
+
+def _storing_faults(request: ImageRequest, most_pixels: int) -> list[str]:
+    """What is larger would be paid for and not taken over."""
+    most = min(most_pixels, MAX_PIXELS_GENERATED if request.mode in GENERATION_MODES else MAX_PIXELS)
+    if request.width * request.height <= most:
+        return []
+    return [f"a picture has at most {most:,} pixels here, not {_size((request.width, request.height))}"]
 
 
 def _work_faults(model: ImageModel, request: ImageRequest) -> list[str]:

@@ -17,7 +17,7 @@ from invokeai.app.services.image_providers.checks import check_request
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.metrics import ProviderMetrics
 from invokeai.app.services.image_providers.paid_work import current_work, wait_for_paid_work
-from invokeai.app.services.image_providers.picture_addresses import PIXELS_AT_ONCE
+from invokeai.app.services.image_providers.picture_addresses import MAX_PIXELS, PIXELS_AT_ONCE
 from invokeai.app.services.image_providers.picture_places import PLACES, Place, working_in
 from invokeai.app.services.image_providers.provider import ImageProvider
 from invokeai.app.services.image_providers.provider_errors import (
@@ -58,10 +58,12 @@ class ImageServiceManager(ModelRoutes):
         *,
         default_model: str | None = None,
         keys_of: Callable[[str], Sequence[str]] = lambda _: (),
+        most_pixels: int = MAX_PIXELS,
     ) -> None:
-        """`keys_of` answers a provider's keys, where it has several."""
+        """`keys_of` answers a provider's keys, where it has several. `most_pixels` has a picture that can be stored."""
         super().__init__(providers, default_model)
         self._receipts = receipts
+        self._most_pixels = most_pixels
         self._places = asyncio.Semaphore(PLACES)
         self._large_place = asyncio.Semaphore(1)
         self.late = asyncio.Event()
@@ -94,7 +96,7 @@ class ImageServiceManager(ModelRoutes):
         route = self.usable_route(request)
         calls = [route.provider.completed(call) for call in self.split(request)]
         for call in calls:
-            check_request(route.provider.info, route.model, call)
+            check_request(route.provider.info, route.model, call, self._most_pixels)
         return [self._estimate(route, call) for call in calls]
 
     def place(self) -> Place:
@@ -209,7 +211,7 @@ class ImageServiceManager(ModelRoutes):
             logger.info(route.note)
         info, request = route.provider.info, route.provider.completed(request)
         try:
-            check_request(info, route.model, request)
+            check_request(info, route.model, request, self._most_pixels)
             receipt = await self._receipt(route, request, key)
             with logged_with(receipt_id=receipt.receipt_id) if info.is_paid else nullcontext():
                 result = await self.lines[info.provider_id].call(route.model, request, receipt)

@@ -55,6 +55,13 @@ def test_a_default_model_of_the_settings_wins() -> None:
     )
 
 
+async def test_a_picture_that_could_not_be_stored_is_not_paid() -> None:
+    paid = PaidImageService(lambda: ProviderCredentials(api_key="k"))
+    with pytest.raises(ProviderBadRequest, match="at most 4,095 pixels here, not 64×64"):
+        await manager_of(paid, most_pixels=64 * 64 - 1).generate(a_request(model="paid/pro"), KEY)
+    assert paid.sent == []
+
+
 async def test_an_unavailable_model_is_not_swapped_for_another() -> None:
     slow = SlowImageService()
     with pytest.raises(ProviderUnavailable, match=r"No API key is set for Paid.*Enter an API key"):
