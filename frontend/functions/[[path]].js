@@ -2,8 +2,9 @@
 
 import { isPage, page } from "../pages/page.js";
 import { passOn } from "../pages/proxy.js";
+import { overHttp } from "../worker/https.js";
 
 export const onRequest = ({ request, env }) => {
   const url = new URL(request.url);
-  return isPage(request, url) ? page(request, url, env) : passOn(request, url, env);
+  return overHttp(request, url) ?? (isPage(request, url) ? page(request, url, env) : passOn(request, url, env));
 };

@@ -3,6 +3,7 @@
 import { accessRoutes, admit, isTooFast, tooFast, whyClosed } from "./access.js";
 import { json, refuse, secured } from "./answers.js";
 import { passOn } from "./backend.js";
+import { overHttp } from "./https.js";
 import { storedPicture } from "./pictures.js";
 
 export { ContainerProxy } from "@cloudflare/containers";
@@ -21,6 +22,8 @@ export default {
 };
 
 async function answer(request, url, env) {
+  const elsewhere = overHttp(request, url);
+  if (elsewhere) return elsewhere;
   if (url.pathname === "/healthz") return json(200, { status: "ok" });
   const closed = whyClosed(env);
   if (closed) return refuse(503, closed);

@@ -68,6 +68,16 @@ async def test_a_call_reaches_the_server(
     assert [(request.method, request.path) for request in origin.requests] == [(method, path)]
 
 
+async def test_plain_http_leads_to_https(http: aiohttp.ClientSession, origin: RecordingOrigin) -> None:
+    from_outside = {"host": "studio.example"}
+    for path in ("/", "/app", "/api/v1/app/version"):
+        answer = await http.get(path, headers=from_outside, allow_redirects=False)
+        assert (answer.status, answer.headers["location"]) == (308, f"https://studio.example{path}")
+    refused = await http.post("/access", data={"token": "a token"}, headers=from_outside)
+    assert refused.status == 403 and "https://studio.example" in (await refused.json())["detail"]
+    assert origin.requests == []
+
+
 async def test_an_upload_and_events_are_never_held_back(http: aiohttp.ClientSession, origin: RecordingOrigin) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"x" * 100_000

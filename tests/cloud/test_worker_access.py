@@ -266,6 +266,19 @@ def test_over_https_the_cookie_belongs_to_this_host_alone(worker: CloudWorker, o
     assert worker.dispatch(f"{studio}/access/session", headers=plain)["status"] == 401
 
 
+def test_plain_http_leads_to_https_and_takes_no_token(worker: CloudWorker, origin: RecordingOrigin) -> None:
+    for method in ("GET", "HEAD"):
+        visit = worker.dispatch("http://studio.example:8080/access?a=%2Fb", method, headers=BEARER)
+        assert (visit["status"], visit["headers"]["location"]) == (308, "https://studio.example/access?a=%2Fb")
+    form = {"content-type": "application/x-www-form-urlencoded", "origin": "http://studio.example"}
+    signing_in = worker.dispatch("http://studio.example/access", "POST", headers=form, body=f"token={ACCESS_TOKEN}")
+    for answer in (signing_in, worker.dispatch("http://studio.example/v1/images/generations", "POST", headers=BEARER)):
+        assert answer["status"] == 403 and "set-cookie" not in answer["headers"]
+        assert "https://studio.example" in json.loads(answer["body"])["detail"]
+    assert origin.requests == []
+    assert worker.dispatch("http://localhost:8787/api/v1/app/version", headers=BEARER)["status"] == 200
+
+
 async def test_the_server_is_not_overrun_and_pictures_do_not_count(origin: RecordingOrigin) -> None:
     worker = CloudWorker(origin.base_url, {"ALLOWED_ORIGINS": "https://other.example"}, api_limit=5)
     worker.put("images/a.png", b"a picture")
