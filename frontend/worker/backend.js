@@ -3,7 +3,7 @@
 
 import { apiTokens, isRouterPath, otherCookies } from "./access.js";
 import { refuse } from "./answers.js";
-import { studioOf } from "./studio.js";
+import { theStudio } from "./studio.js";
 
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 /** By this the container class lets a caller choose another port of the container. */
@@ -13,7 +13,7 @@ export async function passOn(request, url, env, visitor) {
   const onward = new Request(request, { headers: headersFor(request, url, env, visitor), redirect: "manual" });
   try {
     if (env.BACKEND_ORIGIN) return atThisHost(await fetch(new Request(under(env.BACKEND_ORIGIN, url), onward)), url, env);
-    return explained(await studioOf(visitor.user, env).fetch(onward));
+    return explained(await theStudio(env).fetch(onward));
   } catch (error) {
     console.error("The studio's server cannot be reached:", error);
     return notThere();

@@ -3,7 +3,7 @@
 import { base64url } from "./session.js";
 
 /** Variables and secrets that are the Worker's own. Every other one is a setting or a provider's key for the server. */
-const KEPT_HERE = ["ACCESS_TOKEN", "ALLOWED_ORIGINS", "BACKEND_ORIGIN", "INSTANCES", "SLEEP_AFTER"];
+const KEPT_HERE = ["ACCESS_TOKEN", "ALLOWED_ORIGINS", "BACKEND_ORIGIN", "SLEEP_AFTER"];
 /** The server's own default of INVOKEAI_DRAIN_SECONDS. */
 const DRAIN_SECONDS = 20;
 /** Requests that end, items that are handed back, connections to the database that are closed. */

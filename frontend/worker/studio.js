@@ -4,7 +4,6 @@
 
 import { Container, getContainer } from "@cloudflare/containers";
 import { d1Gateway } from "./d1gateway.js";
-import { instanceOf } from "./instances.js";
 import { digest, endMilliseconds, isBusy, serverEnvironment } from "./server_settings.js";
 
 const PORT = 8080;
@@ -132,5 +131,5 @@ Studio.outboundByHost = {
   "d1.internal": (request, env) => d1Gateway(request, { [env.INVOKEAI_D1_DATABASE_ID]: env.DB }, null),
 };
 
-/** The container of a user. */
-export const studioOf = (user, env) => getContainer(env.STUDIO, instanceOf(user, env.INSTANCES));
+/** The studio's one container: it has one user, whose events and queue are one server's. */
+export const theStudio = (env) => getContainer(env.STUDIO, "studio-0");
