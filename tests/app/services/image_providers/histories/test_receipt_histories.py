@@ -41,6 +41,8 @@ FAULTS = (
 PICTURE = "given.png"
 PLACES = 48
 """About how many places a life has where it can end."""
+BETWEEN_LIVES_SECONDS = 3600.0
+"""Addresses of pictures die in less, where a service lets them die so soon."""
 
 
 Work = tuple[ImageMode, str]
@@ -177,6 +179,7 @@ async def walk(told: History, root: Path, template: Path, simulators: dict[str, 
         await first.live_beside(second, batch(told), told.stolen_at)
         click = None
     for life, ends_at in enumerate((*told.deaths, None)):
+        library.simulator.passed += BETWEEN_LIVES_SECONDS if life else 0
         away_at = told.away_at if life == max(0, len(told.deaths) - 1) else None
         await MortalStudio(library, ends_at, away_at=away_at).live(
             click if life == 0 else None, cancel=told.canceled_in == life
