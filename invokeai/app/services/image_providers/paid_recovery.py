@@ -89,7 +89,9 @@ class PaidRecovery:
         """
         done = 0
         async with self._one_at_a_time:
-            for call in await self._receipts.left_over(before):
+            calls = await self._receipts.left_over(before)
+            # what is there comes first, as its address may die, and a job that is not done is waited for
+            for call in sorted(calls, key=lambda call: call.receipt.state is not ReceiptState.ANSWERED):
                 if late_only and not _is_late(call):
                     continue
                 why: str | None = FAULT

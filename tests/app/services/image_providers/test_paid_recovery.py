@@ -83,6 +83,23 @@ async def test_a_provider_that_fails_on_one_call_keeps_no_other_back(
     assert (await server.states())["first"] == "unknown"
 
 
+async def test_what_has_been_answered_comes_before_what_is_still_made(server: AfterACrash) -> None:
+    await server.crash_with("asked", "answered")
+    receipt = await server.store.get(CallKey("answered", "node").receipt_id)
+    assert receipt is not None
+    await receipt.answered(b"red")
+    stored: list[str] = []
+    create = server.images.create
+
+    async def told(*given: Any, **named: Any) -> Any:
+        stored.append(named["session_id"])
+        return await create(*given, **named)
+
+    server.images.create = told  # type: ignore[method-assign]
+    assert await server.recovery().recover(timestamp_after(0)) == 2
+    assert stored == ["answered", "asked"]
+
+
 async def test_a_call_whose_provider_is_gone_is_in_doubt_after_a_day(server: AfterACrash) -> None:
     await server.crash_with("first")
     recovery = server.recovery(ImageServiceManager([SlowImageService()], server.store))
