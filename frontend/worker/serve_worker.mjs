@@ -1,8 +1,9 @@
 // Runs the studio's Worker on the real engine (workerd) on this machine, with a database and a bucket of its own.
-// usage: node serve_worker.mjs '{"port", "egressPort"?, "bindings": {...}, "persist"?: folder, "engine"?: {...}, "apiLimit"?}'
+// usage: node serve_worker.mjs '{"port", "egressPort"?, "bindings": {...}, "persist"?: folder, "engine"?: {...}, "apiLimit"?, "entry"?}'
 //   bindings: variables and secrets of the Worker; BACKEND_ORIGIN stands in for the container.
 //   egressPort: there, what a container sends to http://d1.internal is answered by the Worker's own outbound handler.
 //   engine: {"socket", "image", "sidecarImage"}: a container engine with Docker's API runs the container.
+//   entry: another module than worker.js, with the same exports.
 // The variable WRANGLER_REGISTRY_PATH names the folder where other local Workers and Pages projects find this one by name.
 // Prints "ready" when it answers. Then each line of standard input is one command, each line printed its answer:
 //   {"put": [{"key", "base64": data, "type": content type}]}, {"delete": key},
@@ -15,11 +16,11 @@ import { createInterface } from "node:readline";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 
-const { port, egressPort, bindings, persist, engine, apiLimit } = JSON.parse(process.argv[2]);
+const { port, egressPort, bindings, persist, engine, apiLimit, entry } = JSON.parse(process.argv[2]);
 const COMPATIBILITY_DATE = "2026-04-01";
 
 const bundled = await build({
-  entryPoints: [path.join(import.meta.dirname, "worker.js")],
+  entryPoints: [entry ?? path.join(import.meta.dirname, "worker.js")],
   bundle: true,
   format: "esm",
   target: "es2022",

@@ -39,7 +39,12 @@ export class Studio extends Container {
     // whoever comes while it falls asleep wants it back
     this.isPutToSleep = false;
     try {
-      await (this.replacement ??= this.replaceOlderServer());
+      this.replacement ??= this.replaceOlderServer();
+      await this.replacement.catch((error) => {
+        // the next request tries again
+        this.replacement = null;
+        throw error;
+      });
       return await super.fetch(request);
     } finally {
       this.visitors -= 1;

@@ -35,6 +35,7 @@ class CloudWorker:
         port: where it listens; None takes a free port.
         engine: what runs the container.
         api_limit: most calls to the server a minute and address; None for the limit of the deployment.
+        entry: a module to run in place of the Worker's own.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class CloudWorker:
         port: int | None = None,
         engine: ProcessEngine | None = None,
         api_limit: int | None = None,
+        entry: Path | None = None,
     ) -> None:
         install_node_packages()
         self.port = port or free_port()
@@ -54,7 +56,7 @@ class CloudWorker:
         values = {"ACCESS_TOKEN": ACCESS_TOKEN, "BACKEND_ORIGIN": backend_origin, **(bindings or {})}
         given = {name: value for name, value in values.items() if value is not None}
         options: dict[str, Any] = {"port": self.port, "egressPort": egress_port, "bindings": given}
-        options["apiLimit"] = api_limit
+        options |= {"apiLimit": api_limit, "entry": str(entry) if entry else None}
         if engine is not None:
             options["engine"] = {"socket": str(engine.socket), "image": IMAGE, "sidecarImage": SIDECAR_IMAGE}
         command = [str(shutil.which("node")), "worker/serve_worker.mjs", json.dumps(options)]

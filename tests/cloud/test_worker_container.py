@@ -190,6 +190,18 @@ async def test_keys_that_change_one_after_the_other_cut_no_running_item_short(
     assert query(worker, "SELECT status, attempts FROM session_queue") == [{"status": "completed", "attempts": 1}]
 
 
+async def test_one_fault_of_the_object_is_not_kept_for_all_who_come_later(
+    engine: ProcessEngine, s3_server: S3Server
+) -> None:
+    entry = Path(__file__).with_name("studio_that_fails_once.js")
+    worker = CloudWorker(None, cloud_settings(INSIDE, s3_server.new_bucket()), engine=engine, entry=entry)
+    try:
+        async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
+            assert [(await http.get("/api/v1/app/version")).status for _ in range(2)] == [503, 200]
+    finally:
+        worker.stop()
+
+
 async def test_a_whole_page_of_requests_wakes_one_container(worker: CloudWorker, engine: ProcessEngine) -> None:
     async with aiohttp.ClientSession(worker.base_url, headers=BEARER) as http:
         answers = await asyncio.gather(*(http.get("/api/v1/boards/?all=true") for _ in range(40)))
