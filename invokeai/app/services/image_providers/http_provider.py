@@ -1,4 +1,4 @@
-"""What providers behind HTTP share: the key on its way, lost answers, kept answers, and results fetched with care.
+"""What providers behind HTTP share: the key on its way, lost answers and kept answers.
 
 The key travels to the provider's own hosts only, never with a picture's address and never into an error's words.
 """
@@ -7,36 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import io
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAnswer, HttpCall, NotSent
-from invokeai.app.services.image_providers.http_failures import HttpFailures
 from invokeai.app.services.image_providers.picture_addresses import (
-    MAX_PICTURE_BYTES,
-    PIXELS_AT_ONCE,
-    ForeignHost,
     UnsafePicture,
     check_address,
-    check_picture,
     is_loopback,
-    most_bytes,
     public_transport,
-    same_origin,
 )
-from invokeai.app.services.image_providers.picture_places import IN_MEMORY_BYTES, WaitingBytes, take_place
+from invokeai.app.services.image_providers.picture_places import IN_MEMORY_BYTES, WaitingBytes
 from invokeai.app.services.image_providers.provider import CredentialsSource, ProviderCredentials
 from invokeai.app.services.image_providers.provider_errors import (
     ProviderAddressRefused,
     ProviderAuthError,
     ProviderError,
     ProviderUnavailable,
+)
+from invokeai.app.services.image_providers.result_pictures import (
+    FETCH_TRIES,
+    ResultPictures,
+    body_up_to,
+    take_place_for,
 )
 from invokeai.app.services.image_providers.trusted_roots import trusted_roots
 
@@ -54,24 +52,16 @@ logger = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses, with accounts and signatures in them
 
 MAX_ANSWER_BYTES = 192 * 1024 * 1024  # the largest picture that may be asked for, in base64; or a 4K one and its drafts
-LARGE_BYTES = most_bytes(PIXELS_AT_ONCE)
 READ_AT_ONCE = 32
 KEPT_AT_ONCE = 8
-MAX_REDIRECTS = 3
 CONNECT_SECONDS = 10.0
-FETCH_TRIES = 4
 
 
-class HttpImageProvider(HttpFailures):
+class HttpImageProvider(ResultPictures):
     """A provider behind HTTP whose one POST answers with the pictures. `transport` replaces the network in tests.
 
     A subclass says what is sent (`call_for`), reads an answer (`result_of`) and what is wrong with one (`failure_of`).
     """
-
-    result_hosts: ClassVar[tuple[str, ...]] = ()
-    """Host names below which the provider keeps results."""
-    pause_seconds: ClassVar[float] = 1.0
-    """Before something free is asked again."""
 
     def __init__(
         self,
@@ -133,7 +123,7 @@ class HttpImageProvider(HttpFailures):
         async with self._keeping:
             await receipt.answered(answer.packed())
         if isinstance(answer.content, WaitingBytes):
-            await take_place(large=answer.content.size > LARGE_BYTES)
+            await take_place_for(answer.content.size)
         return await self.result_of(answer, receipt)
 
     async def resume(self, receipt: Receipt) -> ImageResult | None:
@@ -244,69 +234,6 @@ class HttpImageProvider(HttpFailures):
             await asyncio.sleep(min(pause if pause is not None else self.pause_seconds * (attempt + 1), 30))
         raise self.late("it could not be asked what became of the picture")
 
-    async def fetch_picture(self, url: str) -> bytes:
-        """A result file, without the key: only from the provider's hosts, capped in bytes and pixels; tried again.
-
-        Raises:
-            PaidPictureLate: it could not be fetched now, or from that host; the receipt keeps its address.
-            OutcomeUnknown: it was paid for and is nothing that may be taken over.
-        """
-        for attempt in range(FETCH_TRIES):
-            try:
-                return await self._fetch(url)
-            except AnswerLost:
-                await asyncio.sleep(self.pause_seconds * attempt)
-            except ForeignHost as error:
-                raise self.late(f"its picture was not taken over: {error}") from None
-            except UnsafePicture as error:
-                raise self.unknown(f"its picture was not taken over: {error}") from None
-        raise self.late("the picture could not be fetched")
-
-    def check_result_address(self, url: str) -> None:
-        """Return when a picture may be fetched from there: the provider's hosts, and those that the settings add.
-
-        Raises:
-            UnsafePicture: it may not.
-        """
-        check_address(url, (*self.result_hosts, *self._credentials().result_hosts), self.base_url())
-
-    async def _fetch(self, url: str) -> bytes:
-        import httpx
-
-        for _ in range(MAX_REDIRECTS + 1):
-            self.check_result_address(url)
-            # what keeps results itself is reached as the base URL is; everything else must be public
-            network = "api" if same_origin(url, self.base_url()) else "results"
-            try:
-                async with self._client(network).stream("GET", url) as answer:
-                    if answer.is_redirect:
-                        url = urljoin(url, answer.headers.get("location", ""))
-                        continue
-                    if answer.status_code != 200:
-                        raise AnswerLost(f"status {answer.status_code}")
-                    await take_place()
-                    body = await _read(answer, MAX_PICTURE_BYTES)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise AnswerLost(type(error).__name__) from None
-            if body.size > LARGE_BYTES:
-                await take_place(large=True)
-            return await _checked(body.read())
-        raise UnsafePicture("too many redirects")
-
-    async def picture_in(self, text: str) -> bytes:
-        """The file in a base64 text or data URI.
-
-        Raises:
-            OutcomeUnknown: it was paid for and is no picture.
-        """
-        try:
-            data = await asyncio.to_thread(base64.b64decode, text.rpartition(",")[2], None, True)
-            return await _checked(data)
-        except (binascii.Error, ValueError):
-            raise self.unknown("its picture is damaged") from None
-        except UnsafePicture as error:
-            raise self.unknown(f"its picture was not taken over: {error}") from None
-
     # --- connections -----------------------------------------------------------------------------------------------
 
     def _own_address(self, path: str) -> str:
@@ -342,28 +269,8 @@ async def whole_answer(answer: httpx.Response) -> bytes | WaitingBytes:
         UnsafePicture: it is longer.
     """
     head = HttpAnswer(answer.status_code, dict(answer.headers), b"").pack()
-    body = await _read(answer, MAX_ANSWER_BYTES, head)
+    body = await body_up_to(MAX_ANSWER_BYTES, answer, head)
     return body if body.size >= IN_MEMORY_BYTES else body.read()
-
-
-async def _read(answer: httpx.Response, limit: int, head: bytes = b"") -> WaitingBytes:
-    body = WaitingBytes(head)
-    async for part in answer.aiter_bytes():
-        body.add(part)
-        if body.size > limit:
-            raise UnsafePicture(f"more than {limit} bytes")
-    return body
-
-
-async def _checked(data: bytes) -> bytes:
-    """A picture file that is taken over; one of many pixels once no other such one is in memory.
-
-    Raises:
-        UnsafePicture: it is none.
-    """
-    if await asyncio.to_thread(check_picture, data) > PIXELS_AT_ONCE:
-        await take_place(large=True)
-    return data
 
 
 def png_bytes(image: Image) -> bytes:

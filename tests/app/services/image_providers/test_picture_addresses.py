@@ -8,7 +8,7 @@ import httpcore
 import httpx
 import pytest
 
-from invokeai.app.services.image_providers import http_provider, picture_addresses
+from invokeai.app.services.image_providers import picture_addresses, result_pictures
 from invokeai.app.services.image_providers.picture_addresses import (
     MAX_PICTURE_BYTES,
     MAX_PIXELS,
@@ -128,7 +128,7 @@ async def test_a_redirect_to_the_providers_own_hosts_is_followed_but_not_for_eve
 
 
 async def test_a_file_without_end_is_given_up_at_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_provider, "MAX_PICTURE_BYTES", 1000)
+    monkeypatch.setattr(result_pictures, "MAX_PICTURE_BYTES", 1000)
     sent = 0
 
     async def endless() -> Any:
@@ -146,7 +146,7 @@ async def test_a_file_of_as_many_pixels_as_may_be_asked_for_is_taken_over_howeve
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pixels = 256 * 256
-    for module in (http_provider, picture_addresses):  # the true bounds, smaller by the same factor
+    for module in (result_pictures, picture_addresses):  # the true bounds, smaller by the same factor
         monkeypatch.setattr(module, "MAX_PICTURE_BYTES", MAX_PICTURE_BYTES * pixels // MAX_PIXELS)
     monkeypatch.setattr(picture_addresses, "MAX_PIXELS", pixels)
     file, wider = noise(256, 256, "a fox"), noise(257, 256, "a fox")

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from invokeai.app.services.image_providers import http_provider
+from invokeai.app.services.image_providers import result_pictures
 from invokeai.app.services.image_providers.generation import ImageRequest
 from invokeai.app.services.image_providers.http_answer import HttpAnswer, HttpCall
 from invokeai.app.services.image_providers.http_provider import KEPT_AT_ONCE
@@ -98,7 +98,7 @@ async def test_all_answers_are_kept_while_few_pictures_are_in_memory(
 async def test_one_large_picture_at_a_time_is_in_memory(
     manager: ImageServiceManager, any_database: Database, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(http_provider, bound, 256 * 256 - 1)
+    monkeypatch.setattr(result_pictures, bound, 256 * 256 - 1)
     held = most = 0
 
     async def make(number: int) -> None:
