@@ -29,6 +29,7 @@ async def cancel_when(
     flag = CancelFlag()
     making = asyncio.create_task(see_through(make(), flag))
     while not ready():
+        assert not making.done(), making.exception()
         await asyncio.sleep(0.005)
     flag.set(for_good=True)
     making.cancel()
