@@ -1,7 +1,7 @@
 """`invokeai-cloud deploy`: the whole studio on a Cloudflare account.
 
-The command may be stopped anywhere and repeated at any time: what exists is not made again, what is deployed is deployed
-anew. Nothing is ever deleted. A step that fails is named with its remedy; the steps before it stay done.
+The command may be stopped anywhere and repeated at any time: what exists is not made again, what runs is deployed anew.
+Nothing is ever deleted. A step that fails is named with its remedy; the steps before it stay done.
 """
 
 import argparse
@@ -17,11 +17,7 @@ from invokeai.app.services.shared.errors import InvalidInput, ServiceError
 
 LOG_IN = "Run `npx wrangler login` in frontend/, or set CLOUDFLARE_API_TOKEN to a token that may edit these things."
 TOOLS = "Install Node 20 or newer (https://nodejs.org) and docker (https://docs.docker.com/engine), and start docker."
-R2_KEY = (
-    "In the dashboard open R2 > Manage API tokens, make a token with Object Read & Write on the bucket, and set "
-    "INVOKEAI_R2_ACCESS_KEY_ID and INVOKEAI_R2_SECRET_ACCESS_KEY in the environment of this command."
-)
-
+SECRETS = f"Secrets that were set stay set. Where they were not accepted: {LOG_IN}"
 ANSWER = (
     "A first image and a new address may need longer: ask `/readyz` there again with `Authorization: Bearer <access "
     "token>`. `wrangler tail --config wrangler.account.toml` in the checkout shows what the server says."
@@ -55,7 +51,11 @@ def add_deploy_command(commands: "argparse._SubParsersAction[argparse.ArgumentPa
         action="store_true",
         help="set the provider keys of this environment as secrets too, and its INVOKEAI_PROVIDER_… settings",
     )
-    deploy.add_argument("--new-access-token", action="store_true", help="replace the token that opens the studio")
+    deploy.add_argument(
+        "--new-access-token",
+        action="store_true",
+        help="replace the access token by a new one; to choose it: INVOKEAI_ACCESS_TOKEN",
+    )
     deploy.add_argument(
         "--patience", type=float, default=300, metavar="SECONDS", help="how long the studio may take to answer (300)"
     )
@@ -75,15 +75,21 @@ async def _deploy(options: argparse.Namespace) -> int:
     deployment.with_provider_keys = options.provider_keys
     deployment.new_access_token = options.new_access_token
     deployment.patience = options.patience
+    deployment.may_show_token = sys.stdout.isatty()
     steps = steps_of(deployment)
     for number, step in enumerate(steps, 1):
         _take(step, f"[{number}/{len(steps)}] {step.title}", options.dry_run)
     if options.dry_run:
         _say("Nothing was changed. Without --dry-run the steps marked with + are done.")
     else:
-        token = "the access token above" if deployment.access_token else "its access token (lost? --new-access-token)"
-        _say(f"The studio is at {deployment.address()} — open it and sign in with {token}.")
+        _say(f"The studio is at {deployment.address()} — open it and sign in with {_which_token(deployment)}.")
     return 0
+
+
+def _which_token(deployment: Deployment) -> str:
+    if deployment.given_access_token:
+        return "the access token of INVOKEAI_ACCESS_TOKEN"
+    return "the access token above" if deployment.access_token else "its access token (lost? --new-access-token)"
 
 
 def _take(step: Step, heading: str, dry_run: bool) -> None:
@@ -130,7 +136,9 @@ def steps_of(it: Deployment) -> list[Step]:
             it.deploy_worker,
             "See what wrangler said above. Containers need the Workers Paid plan, and a docker that runs.",
         ),
-        Step("Secrets", "set the secrets that are missing", it.set_secrets, R2_KEY, it.look_for_secrets),
+        Step(
+            "Secrets", "set those that are missing or in this environment", it.set_secrets, SECRETS, it.look_for_secrets
+        ),
         Step("Web UI", "build frontend/dist", it.build_ui, "See what make said above; `make frontend` shows it alone."),
         Step("Pages project", f"create {it.pages}", it.create_pages, edit, it.look_for_pages),
         Step("Pages", f"deploy the web UI to {it.pages}", it.deploy_pages, "See what wrangler said above."),

@@ -1,7 +1,7 @@
 """What a deployment consists of on Cloudflare: how each part is found, and how it is made.
 
 Names come from the two wrangler.toml files. Ids of the account stand in a copy of the root one, never in the
-repository's own. The access token is shown once, after it was set.
+repository's own. The access token is shown once, after it was set, and on a terminal alone: output may become a log.
 """
 
 import os
@@ -21,6 +21,16 @@ HEADER = "# Made by `invokeai-cloud deploy` from wrangler.toml, with the ids of 
 LEAST_NODE = 20
 ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
 R2_SECRETS = ("INVOKEAI_R2_ACCESS_KEY_ID", "INVOKEAI_R2_SECRET_ACCESS_KEY")
+R2_KEY = (
+    "In the dashboard open R2 > Manage API tokens, make a token with Object Read & Write on the bucket, and set "
+    "INVOKEAI_R2_ACCESS_KEY_ID and INVOKEAI_R2_SECRET_ACCESS_KEY in the environment of this command."
+)
+ACCESS_TOKEN = re.compile(r"[!-~]{16,}")
+"""The Worker opens with none shorter; a header carries no other characters."""
+NO_TERMINAL = (
+    "The studio has no access token yet, and there is no terminal to show a new one on. Set INVOKEAI_ACCESS_TOKEN in "
+    "the environment of this command, or run it at a terminal."
+)
 PROVIDER_SETTINGS = [f"INVOKEAI_{name.upper()}" for name in AppConfig.model_fields if name.startswith("provider_")]
 BRANCH = "main"
 NO_SUCH_BUCKET = re.compile(r"\b10006\b|bucket does not exist", re.IGNORECASE)
@@ -31,7 +41,7 @@ class Deployment:
     """One studio on one account.
 
     Raises:
-        InvalidInput: the configuration names one part of the studio in two ways.
+        InvalidInput: the configuration names one part of the studio in two ways, or INVOKEAI_ACCESS_TOKEN is no token.
     """
 
     def __init__(self, tools: Tools, say: Callable[[str], None]) -> None:
@@ -40,6 +50,10 @@ class Deployment:
         self.wanted_account: str | None = None
         self.with_provider_keys = False
         self.new_access_token = False
+        self.may_show_token = False
+        self.given_access_token = os.environ.get("INVOKEAI_ACCESS_TOKEN", "").strip()
+        if self.given_access_token and not ACCESS_TOKEN.fullmatch(self.given_access_token):
+            raise InvalidInput("INVOKEAI_ACCESS_TOKEN must be 16 or more letters, digits and signs without spaces.")
         self.access_token: str | None = None
         self.patience = 0.0
         self.template = (tools.project / "wrangler.toml").read_text()
@@ -137,31 +151,44 @@ class Deployment:
         self.tools.wrangler("deploy", "--config", self.config, shown=True)
 
     def look_for_secrets(self) -> str | None:
-        if self.new_access_token or (self.with_provider_keys and self._provider_secrets()):
+        if self.new_access_token or self._given_secrets() or self._missing_secrets():
             return None
-        missing = self._missing_secrets()
-        return None if missing else "all are set"
+        return "all are set"
 
     def set_secrets(self) -> None:
-        """What can be set is set, also where something else is missing. Raises ToolFailed."""
+        """All at once, as each change replaces the server; also where one is missing. Raises ToolFailed."""
         missing = self._missing_secrets()
-        values = {name: os.environ[name] for name in R2_SECRETS if os.environ.get(name)}
-        values |= self._provider_secrets() if self.with_provider_keys else {}
-        if self.new_access_token or "ACCESS_TOKEN" in missing:
+        values = self._given_secrets()
+        needs_token = "ACCESS_TOKEN" not in values and (self.new_access_token or "ACCESS_TOKEN" in missing)
+        if needs_token and self.may_show_token:
             values["ACCESS_TOKEN"] = secrets.token_urlsafe(24)
         if values:
-            try:
-                self.tools.put_secrets(self.config, values)
-            except ToolFailed as failure:
-                lost = "Nobody has seen the access token: should it have been set, repeat with --new-access-token."
-                raise ToolFailed(f"{failure}\n{lost}" if "ACCESS_TOKEN" in values else str(failure)) from None
-            self.say(f"  set {', '.join(sorted(values))}")
-        if "ACCESS_TOKEN" in values:
-            self.new_access_token, self.access_token = False, values["ACCESS_TOKEN"]
-            self.say(f"  The access token, shown this once, keep it safe: {values['ACCESS_TOKEN']}")
+            self._put_secrets(values)
         left = [name for name in R2_SECRETS if name in missing and name not in values]
         if left:
-            raise ToolFailed(f"The server cannot open its bucket without the secret {' and '.join(left)}.")
+            raise ToolFailed(f"The server cannot open its bucket without the secret {' and '.join(left)}. {R2_KEY}")
+        if needs_token and not self.may_show_token:
+            raise ToolFailed(NO_TERMINAL)
+
+    def _put_secrets(self, values: dict[str, str]) -> None:
+        token = values.get("ACCESS_TOKEN")
+        is_new = token is not None and token != self.given_access_token
+        try:
+            self.tools.put_secrets(self.config, values)
+        except ToolFailed as failure:
+            lost = "Nobody has seen the access token: should it have been set, repeat with --new-access-token."
+            raise ToolFailed(f"{failure}\n{lost}" if is_new else str(failure)) from None
+        self.say(f"  set {', '.join(sorted(values))}")
+        self.access_token, self.new_access_token = token, False
+        if is_new:
+            self.say(f"  The access token, shown this once, keep it safe: {token}")
+
+    def _given_secrets(self) -> dict[str, str]:
+        """Those of this environment. What they were before cannot be read, so they are set every time."""
+        values = {name: os.environ[name] for name in R2_SECRETS if os.environ.get(name)}
+        if self.given_access_token:
+            values["ACCESS_TOKEN"] = self.given_access_token
+        return values | (self._provider_secrets() if self.with_provider_keys else {})
 
     def _missing_secrets(self) -> list[str]:
         try:

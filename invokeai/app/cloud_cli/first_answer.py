@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 from invokeai.app.cloud_cli.wrangler import ToolFailed
 
@@ -63,6 +63,6 @@ def _what_ails(url: str, access_token: str | None) -> str | None:
             is_json = "json" in error.headers.get("Content-Type", "")
             said = " ".join(error.read(SHOWN_CHARACTERS).decode(errors="replace").split()) if is_json else error.reason
         return f"{error.code} {said}"
-    except (URLError, HTTPException, OSError) as error:
+    except (OSError, HTTPException) as error:
         return str(getattr(error, "reason", error)) or type(error).__name__
     return None

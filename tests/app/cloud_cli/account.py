@@ -1,11 +1,15 @@
 """A checkout, the simulated account that it is deployed to, and the command."""
 
+import io
 import json
+import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,13 @@ SIMULATOR = REPOSITORY / "tests" / "simulators" / "wrangler.py"
 R2 = {"INVOKEAI_R2_ACCESS_KEY_ID": "r2-key-id-canary", "INVOKEAI_R2_SECRET_ACCESS_KEY": "r2-secret-canary"}
 PATIENCE = 0.3
 """Seconds; enough to be asked several times."""
+
+
+class Terminal(io.StringIO):
+    """Standard output that somebody reads."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Account:
@@ -60,17 +71,25 @@ class Account:
         assert old in text
         (self.project / file).write_text(text.replace(old, new))
 
-    def deploy(self, *words: str) -> tuple[int, str]:
-        """Exit code, and everything that was said."""
+    def deploy(self, *words: str, out: io.StringIO | None = None) -> tuple[int, str]:
+        """Exit code, and everything that was said; at a terminal, unless there is another `out`."""
+        out = out or Terminal()
         self._capfd.readouterr()
-        code = main([*self._command(), *words])
+        with redirect_stdout(out):
+            code = main([*self._command(), *words])
         captured = self._capfd.readouterr()
-        return code, captured.out + captured.err
+        return code, out.getvalue() + captured.out + captured.err
 
     def deploy_until_killed(self, fault: str) -> None:
         """The command in a process of its own, which is killed once wrangler has acted on `fault`."""
         self.set(faults={fault: "kill"})
-        done = subprocess.run([sys.executable, "-m", "invokeai.app.cloud_cli", *self._command()], capture_output=True)
+        command = [sys.executable, "-m", "invokeai.app.cloud_cli", *self._command()]
+        terminal, its_side = pty.openpty()
+        try:
+            done = subprocess.run(command, stdout=its_side, stderr=subprocess.PIPE)
+        finally:
+            os.close(terminal)
+            os.close(its_side)
         assert done.returncode == -signal.SIGKILL, done.stderr
         self.set(faults={})
 

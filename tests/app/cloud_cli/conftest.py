@@ -22,7 +22,8 @@ def studio() -> Iterator[DeployedStudio]:
 def account(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, studio: DeployedStudio
 ) -> Account:
-    for name in ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN", *PROVIDER_KEYS.values(), *PROVIDER_SETTINGS):
+    own = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN", "INVOKEAI_ACCESS_TOKEN")
+    for name in (*own, *PROVIDER_KEYS.values(), *PROVIDER_SETTINGS):
         monkeypatch.delenv(name, raising=False)
     for name, value in R2.items():
         monkeypatch.setenv(name, value)
