@@ -8,6 +8,9 @@ import { readSession, sameSecret, signSession } from "./session.js";
 export const OWNER = "system";
 export const SESSION_SECONDS = 30 * 24 * 3600;
 const LEAST_TOKEN_LENGTH = 16;
+/** How long an address that has guessed too often has to wait, and how many such addresses are kept in mind. */
+const WAIT_SECONDS = 60;
+const MOST_WAITING = 10_000;
 const MOST_FORM_BYTES = 4096;
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 /** What a program with one of INVOKEAI_API_TOKENS may call: the image router, and the pictures that it names. */
@@ -22,6 +25,9 @@ export function whyClosed(env) {
   if (env.ACCESS_TOKEN.length < LEAST_TOKEN_LENGTH) {
     return `This studio is closed: its secret ACCESS_TOKEN is shorter than ${LEAST_TOKEN_LENGTH} characters.`;
   }
+  if (apiTokens(env).some((token) => token.length < LEAST_TOKEN_LENGTH)) {
+    return `This studio is closed: its secret INVOKEAI_API_TOKENS holds a token shorter than ${LEAST_TOKEN_LENGTH} characters.`;
+  }
   return null;
 }
 
@@ -31,6 +37,7 @@ export function whyClosed(env) {
  */
 export async function admit(request, url, env) {
   const bearer = /^Bearer +(.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1].trim() ?? null;
+  if (bearer !== null && isWaiting(request)) return tooFast();
   if (bearer !== null && (await sameSecret(bearer, env.ACCESS_TOKEN))) return { user: OWNER, by: "token" };
   if (bearer !== null && (await isApiToken(bearer, env))) {
     return opensForPrograms(request, url)
@@ -42,7 +49,7 @@ export async function admit(request, url, env) {
     return refuse(403, "This request does not come from the studio's own page.");
   }
   if (session) return { user: session.user, by: "session" };
-  if (bearer !== null && (await isTooFast(request, env.ACCESS_LIMIT))) return tooFast();
+  if (bearer !== null && (await isGuessing(request, env))) return tooFast();
   const isVisit = request.method === "GET" && request.headers.get("accept")?.includes("text/html");
   if (isVisit && bearer === null) return new Response(null, { status: 303, headers: { location: "/access" } });
   return refuse(401, "Sign in at /access, or send the studio's access token as `Authorization: Bearer <token>`.", {
@@ -70,15 +77,31 @@ export const otherCookies = (request, url) =>
   cookiesOf(request).filter((pair) => !pair.startsWith(`${cookieName(url)}=`)).join("; ");
 
 export async function isTooFast(request, limiter) {
-  const { success } = await limiter.limit({ key: request.headers.get("cf-connecting-ip") ?? "unknown" });
+  const { success } = await limiter.limit({ key: addressOf(request) });
   return !success;
 }
 
-export const tooFast = () => refuse(429, "Too many requests; try again in a minute.", { "retry-after": "60" });
+export const tooFast = () =>
+  refuse(429, "Too many requests; try again in a minute.", { "retry-after": String(WAIT_SECONDS) });
 
 export const apiTokens = (env) => (env.INVOKEAI_API_TOKENS ?? "").split(",").map((token) => token.trim()).filter(Boolean);
 
 export const isRouterPath = (url) => ROUTER_PATHS.test(url.pathname);
+
+/** When each address that has sent too many wrong tokens may send one again; the limiter counts, but cannot be asked. */
+const waiting = new Map();
+
+const isWaiting = (request) => waiting.get(addressOf(request)) > Date.now();
+
+/** Whether this wrong token is one too many. No other of its address is looked at for a while then, right or wrong. */
+async function isGuessing(request, env) {
+  if (!(await isTooFast(request, env.ACCESS_LIMIT))) return false;
+  if (waiting.size >= MOST_WAITING) waiting.clear();
+  waiting.set(addressOf(request), Date.now() + WAIT_SECONDS * 1000);
+  return true;
+}
+
+const addressOf = (request) => request.headers.get("cf-connecting-ip") ?? "unknown";
 
 async function signIn(request, url, env) {
   if (await isTooFast(request, env.ACCESS_LIMIT)) return wantsPage(request) ? accessPage(429, "fast") : tooFast();

@@ -41,6 +41,13 @@ def test_broken_yaml_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2 and "not valid YAML" in done.stderr
 
 
+def test_a_token_that_could_be_guessed_is_refused_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "invokeai.yaml").write_text("api_tokens: [token-of-program-one, pa55word]\n")
+    done = _run("--port", "0", root=tmp_path)
+    _assert_refused(done, "api_tokens", "fewer than 16 characters")
+    assert "pa55word" not in done.stderr and "program-one" not in done.stderr
+
+
 def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

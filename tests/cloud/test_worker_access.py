@@ -28,7 +28,7 @@ def origin() -> Iterator[RecordingOrigin]:
 
 @pytest.fixture(scope="module")
 def worker(origin: RecordingOrigin) -> Iterator[CloudWorker]:
-    worker = CloudWorker(origin.base_url, {"INVOKEAI_API_TOKENS": "program-one, program-two"})
+    worker = CloudWorker(origin.base_url, {"INVOKEAI_API_TOKENS": "token-of-program-one, token-of-program-two"})
     yield worker
     worker.stop()
 
@@ -51,9 +51,18 @@ PICTURES_OF_THE_ROUTER = ("/api/v1/images/i/{image_name}/full", "/api/v1/images/
 ADDRESSES = iter(range(1, 250))
 
 
-@pytest.mark.parametrize(("token", "why"), [(None, "is not set"), ("short", "is shorter than 16 characters")])
-async def test_without_a_proper_secret_every_door_is_shut(origin: RecordingOrigin, token: str | None, why: str) -> None:
-    worker = CloudWorker(origin.base_url, {"ACCESS_TOKEN": token})
+@pytest.mark.parametrize(
+    ("secret", "token", "why"),
+    [
+        ("ACCESS_TOKEN", None, "ACCESS_TOKEN is not set"),
+        ("ACCESS_TOKEN", "short", "ACCESS_TOKEN is shorter than 16 characters"),
+        ("INVOKEAI_API_TOKENS", "token-of-program-one,short", "INVOKEAI_API_TOKENS holds a token shorter than 16"),
+    ],
+)
+async def test_without_proper_secrets_every_door_is_shut(
+    origin: RecordingOrigin, secret: str, token: str | None, why: str
+) -> None:
+    worker = CloudWorker(origin.base_url, {secret: token})
     try:
         async with aiohttp.ClientSession(worker.base_url) as http:
             for path in ("/", "/access", "/api/v1/app/version", "/ws/socket.io/", "/api/v1/images/i/a.png/full"):
@@ -189,10 +198,10 @@ async def test_the_session_and_what_visitors_claim_stay_here(
 async def test_programs_with_api_tokens_reach_the_image_router_alone(
     http: aiohttp.ClientSession, origin: RecordingOrigin
 ) -> None:
-    program = {"authorization": "Bearer program-two"}
+    program = {"authorization": "Bearer token-of-program-two"}
     for path in ("/v1/models", "/api/images/models", "/api/health/images", "/metrics", "/api/v1/images/i/a.png/full"):
         assert (await http.get(path, headers=program)).status == 200, path
-        assert origin.requests[-1].headers["authorization"] == "Bearer program-two"
+        assert origin.requests[-1].headers["authorization"] == "Bearer token-of-program-two"
     count = len(origin.requests)
     for method, path in (
         ("GET", "/api/v1/boards/"),
@@ -203,13 +212,13 @@ async def test_programs_with_api_tokens_reach_the_image_router_alone(
     assert len(origin.requests) == count
     # the owner needs no second token
     assert (await http.get("/v1/models", headers=BEARER)).status == 200
-    assert origin.requests[-1].headers["authorization"] == "Bearer program-one"
+    assert origin.requests[-1].headers["authorization"] == "Bearer token-of-program-one"
 
 
 async def test_every_route_that_asks_for_an_api_token_opens_for_one_and_no_other_does(
     http: aiohttp.ClientSession, origin: RecordingOrigin, tmp_path: Path
 ) -> None:
-    program = {"authorization": "Bearer program-two"}
+    program = {"authorization": "Bearer token-of-program-two"}
     asking = []
     for route in create_app(AppConfig(root=tmp_path)).routes:
         if not isinstance(route, APIRoute) or route.path in PICTURES_OF_THE_ROUTER:
@@ -220,9 +229,11 @@ async def test_every_route_that_asks_for_an_api_token_opens_for_one_and_no_other
             answer = await http.request(method, path, headers=program)
             assert answer.status == (200 if asks else 403), (method, path)
             if asks:
-                assert origin.requests[-1].headers["authorization"] == "Bearer program-two"
+                assert origin.requests[-1].headers["authorization"] == "Bearer token-of-program-two"
                 assert (await http.request(method, path, headers=BEARER)).status == 200
-                assert origin.requests[-1].headers["authorization"] == "Bearer program-one", "the owner needs no second"
+                assert origin.requests[-1].headers["authorization"] == "Bearer token-of-program-one", (
+                    "the owner needs no second"
+                )
                 asking.append(path)
     assert {"/v1/images/generations", "/api/images/generate", "/metrics"} <= set(asking)
 
@@ -234,6 +245,22 @@ async def test_guessing_is_slowed_down(http: aiohttp.ClientSession) -> None:
     assert page.status == 429 and "Too many attempts" in await page.text()
     bearer = await http.get("/api/v1/app/version", headers={"authorization": "Bearer guess"})
     assert bearer.status == 429 and bearer.headers["retry-after"]
+
+
+async def test_who_guesses_too_often_is_not_told_which_token_is_right(
+    http: aiohttp.ClientSession, origin: RecordingOrigin
+) -> None:
+    async def ask(token: str, **headers: str) -> int:
+        return (await http.get("/v1/models", headers={"authorization": f"Bearer {token}", **headers})).status
+
+    # the right ones are not counted
+    assert {await ask(token) for token in ("token-of-program-one", ACCESS_TOKEN) for _ in range(12)} == {200}
+    answers = [await ask(f"guess {n}") for n in range(14)]
+    assert answers[0] == 401 and answers[-1] == 429
+    reached = len(origin.requests)
+    assert [await ask("token-of-program-one"), await ask(ACCESS_TOKEN)] == [429, 429]
+    assert len(origin.requests) == reached
+    assert await ask("token-of-program-one", **{"cf-connecting-ip": "198.51.100.1"}) == 200
 
 
 async def test_the_servers_answers_leave_with_security_headers(

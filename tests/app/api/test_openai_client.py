@@ -64,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
     root = tmp_path_factory.mktemp("openai") / "root"
     (root / "providers").mkdir(parents=True)
     (root / "providers" / "failing.py").write_text(PROVIDER)
-    process = StudioProcess(root, settings={"INVOKEAI_API_TOKENS": f"other,{TOKEN}"})
+    process = StudioProcess(root, settings={"INVOKEAI_API_TOKENS": f"{TOKEN}-older,{TOKEN}"})
     process.start()
     yield process
     process.stop()

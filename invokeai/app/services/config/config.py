@@ -32,6 +32,8 @@ PROVIDER_KEYS = {
 Workers AI has a name of its own, because CLOUDFLARE_API_TOKEN is the one that wrangler deploys with.
 """
 
+LEAST_TOKEN_LENGTH = 16
+
 
 class ConfigurationError(Exception):
     """A setting is missing, unknown or wrong; the message names it."""
@@ -111,7 +113,8 @@ class AppConfig(BaseSettings):
     )
     api_tokens: Annotated[list[SecretStr], NoDecode] = Field(
         default_factory=list,
-        description="Tokens of programs, as a list or between commas; when set, /v1 and the image router ask for one.",
+        description="Tokens of programs, 16 characters or more, as a list or between commas; with any, "
+        "/v1 and the image router ask for one.",
     )
     provider_base_urls: dict[str, str] = Field(
         default_factory=dict, description="Base URL of a provider, by provider id."
@@ -153,6 +156,16 @@ class AppConfig(BaseSettings):
     def _tokens_in_a_list(cls, tokens: Any) -> Any:
         """Text, as the environment has it, as a list of what stands between commas."""
         return [part.strip() for part in tokens.split(",") if part.strip()] if isinstance(tokens, str) else tokens
+
+    @field_validator("api_tokens")
+    @classmethod
+    def _no_short_token(cls, tokens: list[SecretStr]) -> list[SecretStr]:
+        if any(len(token.get_secret_value()) < LEAST_TOKEN_LENGTH for token in tokens):
+            raise ValueError(
+                f"a token has fewer than {LEAST_TOKEN_LENGTH} characters and could be guessed; "
+                "`openssl rand -hex 16` makes a good one"
+            )
+        return tokens
 
     @property
     def root_path(self) -> Path:
