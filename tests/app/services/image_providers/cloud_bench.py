@@ -54,7 +54,7 @@ class CloudBench:
     def request(self, mode: ImageMode | None = None, model_id: str | None = None, **changes: Any) -> ImageRequest:
         """A request that the model can do: its first size, and pictures where the mode (the case's own) needs them."""
         mode = mode or self.case.mode
-        model_id = model_id or self.provider.default_model()
+        model_id = model_id or self.case.default_model()
         if mode not in GENERATION_MODES:
             return replace(self._work_request(mode, model_id), **changes)
         width, height = self.case.sizes.get(model_id, (1024, 1024))
