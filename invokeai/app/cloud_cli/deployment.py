@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from invokeai.app.cloud_cli.first_answer import ALIVE, wait_for_answer
@@ -28,8 +28,8 @@ R2_KEY = (
 ACCESS_TOKEN = re.compile(r"[!-~]{16,}")
 """The Worker opens with none shorter; a header carries no other characters."""
 NO_TERMINAL = (
-    "The studio has no access token yet, and there is no terminal to show a new one on. Set INVOKEAI_ACCESS_TOKEN in "
-    "the environment of this command, or run it at a terminal."
+    "There is no terminal to show a new access token on. Set INVOKEAI_ACCESS_TOKEN in the environment of this command, "
+    "or run it at a terminal."
 )
 PROVIDER_SETTINGS = [f"INVOKEAI_{name.upper()}" for name in AppConfig.model_fields if name.startswith("provider_")]
 BRANCH = "main"
@@ -41,7 +41,8 @@ class Deployment:
     """One studio on one account.
 
     Raises:
-        InvalidInput: the configuration names one part of the studio in two ways, or INVOKEAI_ACCESS_TOKEN is no token.
+        InvalidInput: the configuration names one part of the studio in two ways, or the environment has a wrong access
+            token or half a key of the bucket.
     """
 
     def __init__(self, tools: Tools, say: Callable[[str], None]) -> None:
@@ -54,6 +55,8 @@ class Deployment:
         self.given_access_token = os.environ.get("INVOKEAI_ACCESS_TOKEN", "").strip()
         if self.given_access_token and not ACCESS_TOKEN.fullmatch(self.given_access_token):
             raise InvalidInput("INVOKEAI_ACCESS_TOKEN must be 16 or more letters, digits and signs without spaces.")
+        if len(_set_in_the_environment(R2_SECRETS)) == 1:
+            raise InvalidInput(f"{' and '.join(R2_SECRETS)} are one key: set both in the environment, or none.")
         self.access_token: str | None = None
         self.patience = 0.0
         self.template = (tools.project / "wrangler.toml").read_text()
@@ -185,7 +188,7 @@ class Deployment:
 
     def _given_secrets(self) -> dict[str, str]:
         """Those of this environment. What they were before cannot be read, so they are set every time."""
-        values = {name: os.environ[name] for name in R2_SECRETS if os.environ.get(name)}
+        values = _set_in_the_environment(R2_SECRETS)
         if self.given_access_token:
             values["ACCESS_TOKEN"] = self.given_access_token
         return values | (self._provider_secrets() if self.with_provider_keys else {})
@@ -202,8 +205,7 @@ class Deployment:
 
     def _provider_secrets(self) -> dict[str, str]:
         """Keys of providers in this environment, and what the server needs beside them."""
-        names = (*PROVIDER_KEYS.values(), *PROVIDER_SETTINGS)
-        found = {name: os.environ[name] for name in names if os.environ.get(name)}
+        found = _set_in_the_environment((*PROVIDER_KEYS.values(), *PROVIDER_SETTINGS))
         if PROVIDER_KEYS["workers_ai"] in found:
             found[ACCOUNT_VARIABLE] = os.environ.get(ACCOUNT_VARIABLE) or self.account_id
         return found
@@ -243,6 +245,10 @@ class Deployment:
             if entry["Project Name"] == self.pages:
                 return [domain.strip() for domain in str(entry["Project Domains"]).split(",")]
         return []
+
+
+def _set_in_the_environment(names: Sequence[str]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def _must_agree(place: str, found: str, other_place: str, wanted: str) -> None:

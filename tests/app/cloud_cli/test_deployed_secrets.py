@@ -15,12 +15,14 @@ from tests.app.cloud_cli.account import R2, Account, Terminal, token_in
 def test_without_a_key_for_the_bucket_the_rest_is_done_and_the_remedy_told(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("INVOKEAI_R2_SECRET_ACCESS_KEY")
+    for name in R2:
+        monkeypatch.delenv(name)
     code, said = account.deploy()
     assert code == 2 and "Secrets failed" in said and "Object Read & Write" in said
-    assert "without the secret INVOKEAI_R2_SECRET_ACCESS_KEY." in said
+    assert "without the secret INVOKEAI_R2_ACCESS_KEY_ID and INVOKEAI_R2_SECRET_ACCESS_KEY." in said
     token = token_in(said)
-    monkeypatch.setenv("INVOKEAI_R2_SECRET_ACCESS_KEY", R2["INVOKEAI_R2_SECRET_ACCESS_KEY"])
+    for name, value in R2.items():
+        monkeypatch.setenv(name, value)
     code, said = account.deploy()
     assert code == 0, said
     assert account.secrets() == R2 | {"ACCESS_TOKEN": token}
@@ -81,6 +83,15 @@ def test_a_new_key_of_the_bucket_goes_along_with_all_other_changes_at_once(
     }
     assert account.secrets() == R2 | changed
     assert len([call for call in account.get()["calls"] if call.startswith("secret bulk")]) == 1
+
+
+@pytest.mark.parametrize("missing", R2)
+def test_half_a_key_of_the_bucket_changes_nothing(
+    account: Account, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.delenv(missing)
+    code, said = account.deploy()
+    assert code == 2 and "are one key" in said and account.get()["calls"] == []
 
 
 def test_no_access_token_is_made_where_only_a_log_would_show_it(account: Account) -> None:
