@@ -3,7 +3,7 @@
 
 const ROUTE = /^\/api\/v1\/images\/i\/([^/]+)\/(full|thumbnail)$/;
 const NAME = /^(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,120}$/;
-const RANGE = /^bytes=(\d*)-(\d*)$/;
+const RANGE = /^bytes=(\d{0,18})-(\d{0,18})$/;
 const KINDS = ["image/png", "image/webp", "image/jpeg", "image/gif"];
 
 /** The answer, or null: no picture is asked for, or the bucket does not give it. */
@@ -26,7 +26,7 @@ async function fromBucket(request, name, kind, env) {
     return head && answer(head, savedAs, matches(request, head) ? 304 : 200, null);
   }
   const wanted = await wantedRange(request, key, env);
-  if (wanted === "beyond") return beyond(key, savedAs, env);
+  if (wanted === "beyond") return beyond(key, env);
   const object = await env.PICTURES.get(key, { range: wanted ?? undefined, onlyIf: condition(request) });
   if (!object) return null;
   if (!("body" in object)) return answer(object, savedAs, 304, null);
@@ -56,23 +56,22 @@ function answer(object, savedAs, status, body, range) {
   return new Response(body, { status, headers });
 }
 
-async function beyond(key, savedAs, env) {
+/** The answer to this one question, not the picture: nobody may keep it. */
+async function beyond(key, env) {
   const head = await env.PICTURES.head(key);
-  if (!head) return null;
-  const refused = answer(head, savedAs, 416, null);
-  refused.headers.set("content-range", `bytes */${head.size}`);
-  refused.headers.delete("content-length");
-  return refused;
+  const headers = { "accept-ranges": "bytes", "cache-control": "no-store", "content-security-policy": "default-src 'none'" };
+  return head && new Response(null, { status: 416, headers: { "content-range": `bytes */${head.size}`, ...headers } });
 }
 
 /** What part is asked for, as the bucket takes it; null: all of it; "beyond": nothing of it is there. */
 async function wantedRange(request, key, env) {
-  const asked = RANGE.exec(request.headers.get("range")?.trim() ?? "");
-  if (!asked) return null;
+  const [, first, last] = RANGE.exec(request.headers.get("range")?.trim() ?? "") ?? [];
+  // none is asked for, or one that is none (`bytes=-`, `bytes=5-2`), which is ignored as RFC 9110 14.2 says
+  if (!first && !last) return null;
+  if (first && last && Number(last) < Number(first)) return null;
   const head = await env.PICTURES.head(key);
   if (!head) return null;
   if ((request.headers.get("if-range") ?? head.httpEtag) !== head.httpEtag) return null;
-  const [, first, last] = asked;
   const offset = first ? Number(first) : Math.max(0, head.size - Number(last));
   const end = first && last ? Math.min(Number(last), head.size - 1) : head.size - 1;
   if (matches(request, head)) return null;

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from invokeai.app.services.image_files.image_file_storage import FilePart
 
 IMMUTABLE = "max-age=31536000, immutable"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -51,14 +51,17 @@ def file_answer(request: Request, name: str, file: FilePart, cache: str = IMMUTA
     kind = media_type(file.data[:12])
     if _matches(request.headers.get("if-none-match"), file.etag):
         return Response(status_code=304, headers=headers)
-    wanted = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    wanted = _wanted(request.headers.get("range", ""))
     if wanted is None or request.headers.get("if-range", f'"{file.etag}"') != f'"{file.etag}"':
         return Response(
             _body(request, file.data), headers={**headers, "content-length": str(file.total)}, media_type=kind
         )
     first, last = _bounds(wanted, file.total)
     if first > last:
-        return Response(status_code=416, headers={**headers, "content-range": f"bytes */{file.total}"})
+        # it is the answer to this one question, not the picture: nobody may keep it
+        del headers["etag"], headers["content-disposition"]
+        headers |= {"content-range": f"bytes */{file.total}", "cache-control": "no-store"}
+        return Response(status_code=416, headers=headers)
     part = file.data[first : last + 1]
     headers |= {"content-range": f"bytes {first}-{last}/{file.total}", "content-length": str(len(part))}
     return Response(_body(request, part), 206, headers=headers, media_type=kind)
@@ -75,9 +78,18 @@ def _matches(condition: str | None, etag: str) -> bool:
     return "*" in tags or f'"{etag}"' in tags
 
 
+def _wanted(header: str) -> re.Match[str] | None:
+    """The part that is asked for; a range that is none (`bytes=-`, `bytes=5-2`) is ignored, as RFC 9110 14.2 says."""
+    wanted = _RANGE.fullmatch(header.strip())
+    if wanted is None:
+        return None
+    start, end = wanted.groups()
+    return wanted if (start or end) and not (start and end and int(end) < int(start)) else None
+
+
 def _bounds(wanted: re.Match[str], total: int) -> tuple[int, int]:
     """First and last byte, inclusive; first > last when nothing of it is there."""
     start, end = wanted.groups()
     if not start:
-        return (max(0, total - int(end)), total - 1) if end and int(end) else (1, 0)
+        return (max(0, total - int(end)), total - 1) if int(end) else (1, 0)
     return int(start), min(int(end), total - 1) if end else total - 1
