@@ -40,7 +40,8 @@ export function accessPage(status, fault) {
 <label for="token">Access token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus ${described}>
 ${alert}
-<small id="hint">You chose it when the studio was deployed. This browser stays signed in for 30 days.</small>
+<small id="hint">It was shown or chosen when the studio was deployed; <code>invokeai-cloud deploy --new-access-token</code>
+makes another. This browser stays signed in for 30 days.</small>
 <button>Open</button>
 </form>`);
 }

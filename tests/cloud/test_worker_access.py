@@ -82,6 +82,7 @@ async def test_the_page_asks_for_the_token_and_leads_to_the_studio(http: aiohttp
     page = await http.get("/access", headers=VISIT)
     text = await page.text()
     assert page.status == 200 and '<label for="token">' in text and "<script" not in text
+    assert "<code>invokeai-cloud deploy --new-access-token</code>" in text, "where a lost token comes from"
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert page.headers["x-frame-options"] == "DENY" and page.headers["cache-control"] == "no-store"
 
