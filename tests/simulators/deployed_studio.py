@@ -18,7 +18,8 @@ CERTIFICATE = Path(__file__).parent / "localhost.pem"
 class DeployedStudio(ThreadingHTTPServer):
     """Answers `/healthz` to anyone and `/readyz` to the owner.
 
-    `ails` are answered first, one each, as status 503; `elsewhere` is an address to which everybody is redirected.
+    `ails` are answered first, one each, as status 503; `elsewhere` is an address to which everybody is redirected;
+    with `has_files_alone` every path is a page.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class DeployedStudio(ThreadingHTTPServer):
         self.state: Path | None = None
         self.ails: list[str] = []
         self.elsewhere: str | None = None
+        self.has_files_alone = False
         self.asked: list[str] = []
 
     @property
@@ -39,8 +41,8 @@ class DeployedStudio(ThreadingHTTPServer):
     def answer(self, path: str, authorization: str | None) -> tuple[int, dict[str, str]]:
         """Status and JSON."""
         self.asked.append(path)
-        if self.elsewhere:
-            return 302, {}
+        if self.elsewhere or self.has_files_alone:
+            return (302 if self.elsewhere else 200), {}
         assert self.state is not None
         account = json.loads(self.state.read_text())
         if not any(account["pages"].values()):
@@ -62,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if self.server.elsewhere:
             self.send_header("Location", self.server.elsewhere)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if self.server.has_files_alone else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

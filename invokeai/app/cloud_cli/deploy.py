@@ -82,7 +82,7 @@ async def _deploy(options: argparse.Namespace) -> int:
     if options.dry_run:
         _say("Nothing was changed. Without --dry-run the steps marked with + are done.")
     else:
-        _say(f"The studio is at {deployment.address()} — open it and sign in with {_which_token(deployment)}.")
+        _say(f"The studio is at {deployment.address} — open it and sign in with {_which_token(deployment)}.")
     return 0
 
 

@@ -59,6 +59,7 @@ class Deployment:
             raise InvalidInput(f"{' and '.join(R2_SECRETS)} are one key: set both in the environment, or none.")
         self.access_token: str | None = None
         self.patience = 0.0
+        self.address = ""
         self.template = (tools.project / "wrangler.toml").read_text()
         root: dict[str, Any] = tomllib.loads(self.template)
         self.worker = str(root["name"])
@@ -229,15 +230,15 @@ class Deployment:
 
     def wait_for_answer(self) -> None:
         """Raises ToolFailed."""
-        asked = wait_for_answer(self.address(), self.access_token, self.patience, self.say)
+        domains = self._pages_domains()
+        if not domains:
+            raise ToolFailed(f"The account does not list the Pages project {self.pages}.")
+        self.address = f"https://{domains[0]}"
+        asked = wait_for_answer(self.address, self.access_token, self.patience, self.say)
         if asked == ALIVE:
             self.say(
                 "  The Worker answers. Its container starts with the first visit; a new image may take some minutes."
             )
-
-    def address(self) -> str:
-        """Where the studio is. Raises ToolFailed."""
-        return f"https://{self._pages_domains()[0]}"
 
     def _pages_domains(self) -> list[str]:
         """Addresses of the Pages project, Cloudflare's own first; none while there is no project."""

@@ -8,7 +8,6 @@ import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
 
 from invokeai.app.cloud_cli.wrangler import ToolFailed
 
@@ -20,14 +19,16 @@ ANSWER_SECONDS = 60
 SHOWN_CHARACTERS = 300
 
 
-class _NowhereElse(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like others: followed, it would take the token to another host."""
+class _AsItCame(urllib.request.HTTPErrorProcessor):
+    """Every answer is one, a redirect too: followed, it would take the token to another host."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response
+
+    https_response = http_response
 
 
-_OPENER = urllib.request.build_opener(_NowhereElse)
+_OPENER = urllib.request.build_opener(_AsItCame)
 
 
 def wait_for_answer(address: str, access_token: str | None, patience: float, say: Callable[[str], None]) -> str:
@@ -52,17 +53,16 @@ def wait_for_answer(address: str, access_token: str | None, patience: float, say
 
 
 def _what_ails(url: str, access_token: str | None) -> str | None:
-    """What was answered instead of 200."""
+    """What was answered instead of 200 in JSON: Pages without its Function answers any path with the web UI's page."""
     headers = {"User-Agent": "invokeai-cloud", "Accept": "application/json"}
     if access_token:
         headers["Authorization"] = f"Bearer {access_token}"
     try:
-        _OPENER.open(urllib.request.Request(url, headers=headers), timeout=ANSWER_SECONDS).close()
-    except HTTPError as error:
-        with error:
-            is_json = "json" in error.headers.get("Content-Type", "")
-            said = " ".join(error.read(SHOWN_CHARACTERS).decode(errors="replace").split()) if is_json else error.reason
-        return f"{error.code} {said}"
+        with _OPENER.open(urllib.request.Request(url, headers=headers), timeout=ANSWER_SECONDS) as answer:
+            is_json = "json" in answer.headers.get("Content-Type", "")
+            if answer.status == 200 and is_json:
+                return None
+            said = " ".join(answer.read(SHOWN_CHARACTERS).decode(errors="replace").split())
+            return f"{answer.status} {said if is_json else answer.reason + ', which is not of the studio'}"
     except (OSError, HTTPException) as error:
         return str(getattr(error, "reason", error)) or type(error).__name__
-    return None

@@ -56,6 +56,7 @@ class Account:
         self.set(**empty, logged_in=True, accounts=1, deploys=0, migrated=None, domain=studio.domain)
         self.address, self.studio = f"https://{studio.domain}", studio
         studio.state, studio.ails, studio.elsewhere, studio.asked = self.state, [], None, []
+        studio.has_files_alone = False
 
     def get(self) -> dict[str, Any]:
         state: dict[str, Any] = json.loads(self.state.read_text())

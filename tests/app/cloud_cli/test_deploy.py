@@ -182,6 +182,12 @@ def test_the_access_token_follows_no_redirect(account: Account) -> None:
     assert code == 2 and "302" in said and set(account.studio.asked) == {"/readyz"}
 
 
+def test_a_page_is_no_answer_of_the_studio(account: Account) -> None:
+    account.studio.has_files_alone = True
+    code, said = account.deploy()
+    assert code == 2 and "not of the studio" in said
+
+
 def test_an_address_where_nobody_answers_is_told(account: Account) -> None:
     account.set(domain="127.0.0.1:1")
     code, said = account.deploy()
