@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from playwright.sync_api import expect
-
 from tests.ui.studio_page import StudioPage
 from tests.ui.workflow_editor import WorkflowEditor
 
@@ -32,10 +30,7 @@ def test_a_workflow_is_built_run_saved_loaded_and_run_again(page: StudioPage) ->
     page.page.get_by_role("button", name="Choose Workflow from Library").or_(
         page.page.get_by_role("button", name="Nine times six")
     ).first.click()
-    page.page.get_by_text("Your Workflows").first.click()
-    page.page.get_by_role("dialog").get_by_text("Nine times six").first.click()
-    page.page.get_by_role("button", name="Load", exact=True).click()  # the server's copy instead of the browser's
-    expect(page.page.get_by_role("dialog")).to_have_count(0)
+    editor.choose("Nine times six")  # the server's copy instead of the browser's
     page.invoke()
     page.wait_for_queue(completed=2, failed=0)
     assert _newest_values(page) == {9, 54}

@@ -1,8 +1,10 @@
 """The node editor with the mouse: add nodes, place them, connect them, set their numbers."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, expect
 
 from tests.ui.studio_page import StudioPage
@@ -38,9 +40,22 @@ class WorkflowEditor:
         self.studio.api.post("/v1/workflows/", json={"workflow": stored}).raise_for_status()
         self.studio.tab("Workflows")
         self.page.get_by_role("button", name="Choose Workflow from Library").first.click()
+        return self.choose(name)
+
+    def choose(self, name: str) -> "WorkflowEditor":
+        """Load a workflow of the library, which is shown, over whatever is in the editor."""
+        opened = self.studio.record.count("PUT", "/opened_at")
+        load = self.page.get_by_role("button", name="Load", exact=True)
+
+        def is_open() -> bool:
+            if load.is_visible():  # asked only when the page thinks that something is unsaved; it may go by itself
+                with suppress(PlaywrightError):
+                    load.click(timeout=1000)
+            return self.studio.record.count("PUT", "/opened_at") > opened
+
         self.page.get_by_text("Your Workflows").first.click()
         self.page.get_by_role("dialog").get_by_text(name).first.click()
-        self.page.get_by_role("button", name="Load", exact=True).click()
+        self.studio.until(is_open)
         expect(self.page.get_by_role("dialog").locator("visible=true")).to_have_count(0)
         expect(self.page.get_by_text("Loaded with Warnings")).to_have_count(0)
         return self
@@ -66,12 +81,21 @@ class WorkflowEditor:
         return ids
 
     def connect(self, source: str, output: str, target: str, field: str) -> None:
-        """Draw an edge."""
-        edges = self.page.locator(".react-flow__edge").count()
-        end = self._handle(target, field, "target").bounding_box()
-        assert end
-        self._drag(self._handle(source, output, "source"), end["x"] + end["width"] / 2, end["y"] + end["height"] / 2)
-        self.studio.until(lambda: self.page.locator(".react-flow__edge").count() == edges + 1, 5)
+        """Draw an edge; once more where the view glided away below the mouse, and a list of nodes opened instead."""
+        edges = self.page.locator(".react-flow__edge")
+        before = edges.count()
+        search = self.page.get_by_placeholder("Search for nodes")
+        for _ in range(3):
+            end = self._handle(target, field, "target").bounding_box()
+            assert end
+            middle = (end["x"] + end["width"] / 2, end["y"] + end["height"] / 2)
+            self._drag(self._handle(source, output, "source"), *middle)
+            self.studio.until(lambda: edges.count() == before + 1 or search.is_visible(), 5)
+            if edges.count() == before + 1:
+                return
+            self.page.keyboard.press("Escape")
+            expect(search).to_be_hidden()
+        raise AssertionError("the edge could not be drawn")
 
     def set_number(self, node_id: str, place: int, value: int) -> None:
         """Type `value` into the node's number field at `place`, counted from 0."""
