@@ -67,6 +67,8 @@ class ParasailSimulator(Simulator):
         """So many lines of a batch are done when it is canceled; they are kept and billed."""
         self.failing_lines: dict[int, tuple[int, dict[str, Any]]] = {}
         """Status and body of the answer to the line of that number."""
+        self.odd_status: int | None = None
+        """What the next question about a batch is answered with, whatever became of the batch."""
 
     def paid_routes(self) -> dict[tuple[str, str], Handler]:
         return {("POST", "/v1/images/generations"): self.generate, ("POST", "/v1/batches"): self.order}
@@ -150,6 +152,9 @@ class ParasailSimulator(Simulator):
         return web.json_response(self._shown(batch, self.walk[0]))
 
     async def batch(self, request: web.Request) -> web.Response:
+        if self.odd_status is not None:
+            status, self.odd_status = self.odd_status, None
+            raise _error(status, "invalid_request_error", "Something is odd.")
         batch = self._known(request)
         batch["asked"] += not self.stalls or "canceled_at" in batch
         return web.json_response(self._shown(batch, self._status(batch)))

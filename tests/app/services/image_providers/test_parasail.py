@@ -115,6 +115,18 @@ async def test_a_key_that_is_withdrawn_while_a_batch_is_made_orders_no_second_on
     assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1
 
 
+@pytest.mark.parametrize("status", [400, 405, 409, 422])
+async def test_an_odd_answer_about_a_batch_closes_nothing(bench: CloudBench, status: int) -> None:
+    service_of(bench).odd_status = status
+    with pytest.raises(PaidPictureLate, match=f"answered with status {status}"):
+        await bench.generate(edit(bench))
+    row = await bench.receipt_row()
+    assert row["state"] == "sent" and row["error"], "it is looked for"
+    bench.restart()
+    assert (await bench.generate(edit(bench))).images[0].image == picture("a red fox in the snow", 0)
+    assert len(bench.simulator.ledger) == bench.simulator.paid_requests == 1
+
+
 @pytest.mark.parametrize("kind", ["cut after", "truncate", "error after"])
 async def test_an_order_whose_answer_is_lost_is_found_by_its_file(bench: CloudBench, kind: str) -> None:
     bench.simulator.faults = [Fault(kind)]  # type: ignore[arg-type]

@@ -174,8 +174,10 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
         """Whether it has ended with lines to read."""
         if answer.status == 404:
             raise self.unknown("the batch is not known there any more")
-        if answer.status != 200:
+        if answer.status in (401, 402, 403):
             raise self.failure_of(answer)
+        if answer.status != 200:  # it says nothing of the batch, which may be billed and done
+            raise self.late(f"asking for the batch was answered with status {answer.status}")
         batch = answer.json()
         status = batch.get("status")
         if status not in ENDED:
