@@ -64,6 +64,7 @@ class PaidRecovery:
 
     def start(self) -> None:
         """Begin; call once, on the event loop."""
+        self._manager.late.set()  # an earlier run may have left late pictures
         started = timestamp_after(0) if self._alone else None
         looks = (self._look_for_ever(started), self._look_for_late_ones())
         self._tasks = [asyncio.create_task(look) for look in looks]

@@ -53,9 +53,9 @@ async def bfl(tmp_path: Path) -> AsyncIterator[CloudBench]:
         yield bench
 
 
-def recovery_of(bench: CloudBench) -> PaidRecovery:
+def recovery_of(bench: CloudBench, alone: bool = True) -> PaidRecovery:
     images = ImageService(DiskImageFileStorage(bench.folder), ImageRecordStore(bench.database), 10**8)
-    return PaidRecovery(bench.manager, bench.receipts, images, alone=True)
+    return PaidRecovery(bench.manager, bench.receipts, images, alone=alone)
 
 
 async def is_late(bench: CloudBench) -> None:
@@ -83,6 +83,22 @@ async def test_a_late_picture_is_asked_for_soon(bfl: CloudBench, monkeypatch: py
     await recovery.stop()
     assert bfl.simulator.paid_requests == 1
     assert len(await bfl.database.fetch("SELECT 1 FROM images")) == 1
+
+
+async def test_a_late_picture_is_asked_for_soon_after_a_restart_beside_other_servers(
+    bfl: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paid_recovery, "FIRST_SECONDS", 0)
+    monkeypatch.setattr(paid_recovery, "LATE_SECONDS", 0.01)
+    await is_late(bfl)
+    bfl.restart()
+    recovery = recovery_of(bfl, alone=False)
+    recovery.start()
+    async with asyncio.timeout(30):
+        while (await bfl.receipt_row())["state"] != "stored":
+            await asyncio.sleep(0.01)
+    await recovery.stop()
+    assert bfl.simulator.paid_requests == 1
 
 
 async def test_a_look_for_late_pictures_leaves_calls_alone_that_are_under_way(bfl: CloudBench) -> None:
