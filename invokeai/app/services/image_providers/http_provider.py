@@ -140,6 +140,7 @@ class HttpImageProvider(ResultPictures):
             ProviderError: what came instead; `OutcomeUnknown` when nothing came.
         """
         self.check_key()
+        self._own_address(call.path)
         await receipt.sent(receipt.provider_ref)  # `call_for` may note there what the answer will not tell
         try:
             async with asyncio.timeout(seconds):

@@ -11,17 +11,23 @@ REOPEN = f"""UPDATE generation_receipts SET state = 'prepared', cap_micros = ?, 
   provider_ref = NULL, raw_answer = NULL
   WHERE receipt_id = ? AND state = 'failed' AND {WITHIN_CAPS}"""
 """A call that failed at no cost is about to be sent again: it takes a new hold, or stays failed."""
+ASK_ANEW = """UPDATE generation_receipts SET provider_id = ?, model_id = ?, request_digest = ?, request = ?
+  WHERE receipt_id = ? AND state = 'prepared'"""
+"""What has not left may be asked of another model, in other words."""
 SELECT = "SELECT * FROM generation_receipts WHERE receipt_id = ?"
 UNDER_WAY = """SELECT receipt_id FROM generation_receipts WHERE receipt_id IN (SELECT value FROM json_each(?))
   AND state NOT IN ('prepared', 'failed')"""
 LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_receipts e
-    WHERE e.session_id = r.session_id AND e.node_id = r.node_id AND e.call_index < r.call_index) AS images_before
+    WHERE e.session_id = r.session_id AND e.call_index < r.call_index
+    AND substr(e.node_id || '>', 1, instr(e.node_id || '>', '>'))
+      = substr(r.node_id || '>', 1, instr(r.node_id || '>', '>'))) AS images_before
   FROM generation_receipts r WHERE r.state IN ('sent', 'answered') AND r.updated_at <= ? AND NOT EXISTS (
     SELECT 1 FROM session_queue q
     WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
   ORDER BY r.created_at LIMIT ?"""
 """Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
-CLAIM = """UPDATE generation_receipts AS r SET state = 'sent', sent_by = ?, sent_with = ?,
+CLAIM = """UPDATE generation_receipts AS r
+  SET state = 'sent', sent_by = ?, sent_with = ?, provider_id = ?, model_id = ?,
   provider_ref = COALESCE(?, provider_ref), error = NULL, updated_at = ?
   WHERE receipt_id = ? AND (state = 'prepared' OR (state = 'sent' AND sent_by = ?))
   AND NOT EXISTS (SELECT 1 FROM generation_receipts o WHERE o.session_id = r.session_id

@@ -22,6 +22,7 @@ from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider_errors import ProviderError, SentElsewhere
 from invokeai.app.services.image_providers.receipt_sql import (
     ACCEPTED,
+    ASK_ANEW,
     CLAIM,
     GIVE_UP,
     INSERT,
@@ -228,10 +229,11 @@ class ReceiptStore:
         room = hold.parameters(receipt_id, key.user_id)
         values = (receipt_id, key.session_id, key.node_id, key.index, key.user_id, provider_id, model_id)
         asked = (request_digest(request), orjson.dumps(request_facts(request)).decode())
-        _, _, found = await self._database.batch(
+        _, _, _, found = await self._database.batch(
             [
                 Statement(INSERT, (*values, *asked, now, now, hold.micros, hold.day, *room)),
                 Statement(REOPEN, (hold.micros, hold.day, now, receipt_id, *room)),
+                Statement(ASK_ANEW, (provider_id, model_id, *asked, receipt_id)),
                 Statement(SELECT, (receipt_id,)),
             ]
         )
@@ -276,21 +278,21 @@ class ReceiptStore:
             SpendCapReached: it had been given up, and the caps have no room for it any more.
         """
         receipt.sent_with = key_mark(key_in_use(receipt.provider_id))
-        values = (receipt.run, receipt.sent_with, provider_ref, timestamp(), receipt.receipt_id, receipt.run)
+        where = (receipt.sent_with, receipt.provider_id, receipt.model_id)
+        values = (receipt.run, *where, provider_ref, timestamp(), receipt.receipt_id, receipt.run)
         claim = Statement(CLAIM, values)
-        if (await self._database.execute(claim.sql, *claim.params)).rowcount:
+        if (await until_available(lambda: self._database.execute(claim.sql, *claim.params))).rowcount:
             receipt.sent_by = receipt.run
             return
         hold, receipt_id = replace(receipt.hold, day=today()), receipt.receipt_id
         room = hold.parameters(receipt_id, receipt.user_id)
-        _, claimed, found, _ = await self._database.batch(
-            [
-                Statement(REOPEN, (hold.micros, hold.day, timestamp(), receipt_id, *room)),
-                claim,
-                Statement(SELECT, (receipt_id,)),
-                Statement(RELEASE, (timestamp(), receipt_id)),
-            ]
-        )
+        steps = [
+            Statement(REOPEN, (hold.micros, hold.day, timestamp(), receipt_id, *room)),
+            claim,
+            Statement(SELECT, (receipt_id,)),
+            Statement(RELEASE, (timestamp(), receipt_id)),
+        ]
+        _, claimed, found, _ = await until_available(lambda: self._database.batch(steps))
         if claimed.rowcount:
             receipt.sent_by = receipt.run
             return

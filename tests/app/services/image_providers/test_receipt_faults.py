@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from invokeai.app.services.image_providers.generation import ImageRequest, ImageResult
+from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageRequest, ImageResult
 from invokeai.app.services.image_providers.image_model import ImageModel
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ProviderCredentials
@@ -15,11 +15,15 @@ from invokeai.app.services.image_providers.provider_errors import (
     ProviderAddressRefused,
     ProviderRateLimited,
     ProviderUnavailable,
+    SentElsewhere,
 )
 from invokeai.app.services.image_providers.receipts import CallKey, Receipt, ReceiptStore
 from invokeai.app.services.shared.database.base import Database, DatabaseUnavailable, Result, SqlValue
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
+from invokeai.app.services.shared.timestamps import timestamp_after
+from tests.app.services.image_providers.cloud_bench import cloud_bench
 from tests.app.services.image_providers.fake_providers import PaidImageService
+from tests.app.services.image_providers.provider_cases import all_cases
 from tests.app.services.shared.database.counting_database import CountingDatabase
 
 KEY = CallKey("session", "node")
@@ -50,7 +54,8 @@ class Studio:
 
     def restart(self) -> None:
         self.provider = PaidImageService(lambda: ProviderCredentials(api_key="k"))
-        self.manager = ImageServiceManager([self.provider], ReceiptStore(self.database, DiskObjects(self.folder)))
+        self.store = ReceiptStore(self.database, DiskObjects(self.folder))
+        self.manager = ImageServiceManager([self.provider], self.store)
 
     def fail_at(self, state: str, times: int = 1, fault: Callable[[], BaseException] | None = None) -> None:
         self.database.state, self.database.times = state, times
@@ -76,20 +81,75 @@ async def test_a_database_that_is_away_for_a_moment_is_waited_for(studio: Studio
     assert (await studio.row())["state"] == "stored" and len(studio.provider.sent) == 1
 
 
-async def test_nothing_leaves_when_the_database_cannot_say_so(studio: Studio) -> None:
-    database = studio.database
-    claims = [0]
+@pytest.mark.parametrize("written", [False, True], ids=["before it wrote", "after it wrote"])
+async def test_a_call_leaves_once_the_database_says_that_it_is_this_runs(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    database, claims = studio.database.inner, list[int]()
 
     async def execute(sql: str, *params: SqlValue) -> Result:
-        claims[0] += "SET state = 'sent'" in sql
-        if "SET state = 'sent'" in sql:
+        if is_claim := "SET state = 'sent'" in sql:
+            claims.append(len(studio.provider.sent))
+        cut = is_claim and len(claims) == 1
+        if cut and not written:
             raise DatabaseUnavailable("the connection was cut")
-        return await database.inner.execute(sql, *params)
+        result = await database.execute(sql, *params)
+        if cut:
+            raise DatabaseUnavailable("the connection was cut")
+        return result
 
-    database.execute = execute  # type: ignore[method-assign]
+    monkeypatch.setattr(studio.database, "execute", execute)
+    await studio.manager.stored(await studio.generate())
+    assert claims == [0, 0] and len(studio.provider.sent) == 1 and (await studio.row())["state"] == "stored"
+
+
+async def test_nothing_leaves_when_the_database_cannot_say_so(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invokeai.app.services.shared.patience.FIRST_WAIT_SECONDS", 1e9)
+
+    async def execute(sql: str, *params: SqlValue) -> Result:
+        raise DatabaseUnavailable("the connection was cut")
+
+    monkeypatch.setattr(studio.database, "execute", execute)
     with pytest.raises(DatabaseUnavailable):
         await studio.generate()
-    assert claims == [1] and studio.provider.sent == []
+    assert studio.provider.sent == []
+
+
+async def test_a_call_that_failed_may_be_asked_of_another_provider_in_other_words(studio: Studio) -> None:
+    studio.provider.before_sending = ProviderUnavailable("down")
+    with pytest.raises(ProviderUnavailable):
+        await studio.generate()
+    other = ImageRequest(prompt="an owl", model="other/pro")
+    receipt = await studio.store.open(KEY, "other", "pro", other)
+    row = await studio.row()
+    assert (receipt.provider_id, row["provider_id"], row["state"]) == ("other", "other", "prepared")
+    assert "owl" in str(row["request"])
+    first = await studio.store.open(KEY, "paid", "pro", REQUEST)  # another server's, that is asked for the first one
+    await receipt.sent()
+    assert (await studio.row())["provider_id"] == "other"  # whoever sends it writes to whom
+    with pytest.raises(SentElsewhere):
+        await first.sent()
+
+
+async def test_pictures_of_earlier_calls_count_whichever_model_made_them(studio: Studio) -> None:
+    first = await studio.store.open(KEY, "paid", "pro", REQUEST)
+    await first.sent()
+    await studio.store.close(first.receipt_id, Cost("0.01", kind=CostKind.REPORTED))
+    second = await studio.store.open(CallKey("session", "node>other/pro", 1), "other", "pro", REQUEST)
+    await second.sent()
+    (left,) = await studio.store.left_over(timestamp_after(1))
+    assert (left.receipt.receipt_id, left.images_before) == (second.receipt_id, 1)
+
+
+async def test_a_wrong_base_url_ends_a_call_before_it_leaves(tmp_path: Path) -> None:
+    case = next(case for case in all_cases() if case.label == "openai")
+    async with cloud_bench(case, tmp_path) as bench:
+        bench.base_url = "http://proxy.example:8000/v1"
+        bench.restart()
+        with pytest.raises(ProviderAddressRefused):
+            await bench.generate()
+        row = await bench.receipt_row()
+        assert (row["state"], row["cap_micros"], bench.simulator.paid_requests) == ("failed", 0, 0)
 
 
 async def test_an_answer_is_found_whose_row_could_not_name_it_any_more(studio: Studio) -> None:
@@ -142,7 +202,7 @@ async def test_what_is_known_of_a_try_that_cost_nothing_is_not_taken_for_the_nex
     studio: Studio, error: Exception
 ) -> None:
     studio.provider = provider = JobThatFailsOnce()
-    studio.manager = ImageServiceManager([provider], studio.manager._receipts)
+    studio.manager = ImageServiceManager([provider], studio.store)
     provider.errors, provider.dies = [error], True
     with pytest.raises((ProviderUnavailable, KeyboardInterrupt)):
         await studio.generate()
