@@ -1,6 +1,8 @@
 """The bucket client on a real S3 server: conditions, pages, presigned addresses, faults, wrong settings."""
 
 import asyncio
+import os
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from urllib.error import HTTPError
@@ -10,6 +12,7 @@ import pytest
 
 from invokeai.app.services.shared.errors import Conflict, NotFound, Unavailable
 from invokeai.app.services.shared.objects.s3_objects import BucketRefused, S3Objects, S3Settings
+from invokeai.app.services.shared.patience import until_available
 from tests.cloud.fault_proxy import Fault, FaultProxy
 from tests.cloud.s3_server import SECRET_KEY, S3Server, refuse_what_r2_lacks
 
@@ -87,6 +90,35 @@ async def test_short_faults_are_ridden_out(s3_server: S3Server, proxy: FaultProx
     with pytest.raises(Unavailable):
         await objects.get("b")
     assert (await objects.get("b")).data == b"22"
+    await objects.close()
+
+
+async def test_an_open_file_is_stored_block_by_block(objects: S3Objects) -> None:
+    content = os.urandom(24 * 1024 * 1024)
+    await objects.probe()  # what the first call imports is not counted
+    with objects.open_unnamed() as file:
+        file.write(content)
+        tracemalloc.start()
+        try:
+            await objects.put_open("receipts/large", file, "application/octet-stream")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        file.seek(0)
+        assert file.read() == content, "it stays open"
+    assert peak < 4 * 1024 * 1024
+    assert (await objects.get("receipts/large")).data == content
+
+
+async def test_an_open_file_is_stored_whole_however_often_it_is_tried(s3_server: S3Server, proxy: FaultProxy) -> None:
+    objects = await through(proxy, s3_server.new_bucket())
+    content = os.urandom(300_000)
+    proxy.faults = [Fault("reset before"), Fault("answer", 503), Fault("reset before"), Fault("answer after", 503)]
+    with objects.open_unnamed() as file:
+        file.write(content)
+        await until_available(lambda: objects.put_open("receipts/a", file, "application/octet-stream"))
+    assert not proxy.faults and len(proxy.requests) == 5
+    assert (await objects.get("receipts/a")).data == content
     await objects.close()
 
 

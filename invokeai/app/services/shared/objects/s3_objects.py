@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from invokeai.app.services.shared.errors import Conflict, NotFound, Unavailable
 from invokeai.app.services.shared.objects.object_store import ObjectEntry, ObjectPart, ObjectStore
@@ -64,13 +64,20 @@ class S3Objects(ObjectStore):
             Conflict: `if_absent`, and the key is taken.
             Unavailable: the store does not answer, or did not confirm.
         """
-        condition = {"IfNoneMatch": "*"} if if_absent else {}
+        return await self._put(key, data, content_type, {"IfNoneMatch": "*"} if if_absent else {})
 
+    async def put_open(self, key: str, file: IO[bytes], content_type: str) -> None:
+        """Store a file's content from its start, a block in memory at a time. Raises Unavailable, as `put`."""
+        await self._put(key, file, content_type, {})
+
+    async def _put(self, key: str, body: bytes | IO[bytes], content_type: str, condition: dict[str, str]) -> str:
         def work() -> str:
+            if not isinstance(body, bytes):
+                body.seek(0)
             answer = self._client().put_object(
                 Bucket=self.settings.bucket,
                 Key=key,
-                Body=data,
+                Body=body,
                 ContentType=content_type,
                 CacheControl="public, max-age=31536000, immutable",
                 **condition,
