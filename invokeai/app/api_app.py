@@ -16,6 +16,7 @@ from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openapi import add_openapi_route
 from invokeai.app.api.openapi_cache import OpenApiCache
 from invokeai.app.api.provider_answers import answer_provider_error
+from invokeai.app.api.server_end import ServerEnds
 from invokeai.app.api.sockets import Sockets
 from invokeai.app.api.validation_answer import answer_validation_error
 from invokeai.app.services.config.config import AppConfig
@@ -147,6 +148,7 @@ def add_error_answers(app: FastAPI) -> None:
         app.add_exception_handler(error, _answer(status))
     app.add_exception_handler(ProviderError, answer_provider_error)
     app.add_exception_handler(TokenRequired, _answer(401, {"www-authenticate": "Bearer"}))
+    app.add_exception_handler(ServerEnds, _answer(503, {"x-should-retry": "false"}))
 
 
 def _answer(status: int, headers: dict[str, str] | None = None):  # type: ignore[no-untyped-def]

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import StreamingResponse
 
 from invokeai.app.api.openai_route import answer_to
-from invokeai.app.services.image_providers.paid_work import see_through
 from invokeai.app.services.shared.database.base import DatabaseError
 from invokeai.app.services.shared.errors import ServiceError
 
@@ -56,11 +55,15 @@ async def event_stream(
         if image is not None:
             shown.put_nowait(image)
 
-    making: asyncio.Task[StoredGeneration] = asyncio.create_task(see_through(work(listen)))
+    making: asyncio.Task[StoredGeneration] = asyncio.create_task(work(listen))
     begun: Image | None = None
-    with suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_SECONDS):
-            begun = await _next(making, shown)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_SECONDS):
+                begun = await _next(making, shown)
+    except asyncio.CancelledError:
+        making.cancel()
+        raise
 
     async def lines() -> AsyncIterator[bytes]:
         number = 0

@@ -25,6 +25,7 @@ from invokeai.app.api.image_generation_wire import (
     ProviderHealth,
     ProviderModels,
 )
+from invokeai.app.api.server_end import told_at_the_end
 from invokeai.app.services.image_providers.capabilities import GENERATION_MODES
 from invokeai.app.services.image_providers.gallery_generation import (
     GalleryCall,
@@ -136,7 +137,8 @@ async def generate_images(
         )
 
     keyed = await keyed_request(user.user_id, idempotency_key, "generate images", body, body.num_images)
-    done = await services.idempotent_calls.once(keyed, make)
+    with told_at_the_end():
+        done = await services.idempotent_calls.once(keyed, make)
     return GenerateImagesResponse(
         images=[image.model_dump(mode="json") for image in done.images],
         provider=done.result.provider_id,
@@ -177,7 +179,8 @@ async def generate_image(
         return await generate_to_gallery(generation, services.images, request, user_id=user.user_id, call=call)
 
     keyed = await keyed_request(user.user_id, idempotency_key, "generate image", body)
-    done = await services.idempotent_calls.once(keyed, make)
+    with told_at_the_end():
+        done = await services.idempotent_calls.once(keyed, make)
     image = done.images[0]
     return GenerateImageAnswer(
         success=True,

@@ -24,6 +24,7 @@ from invokeai.app.api.idempotency import IdempotencyKey, keyed_request
 from invokeai.app.api.json_answer import JsonAnswer
 from invokeai.app.api.openai_events import event_stream
 from invokeai.app.api.openai_route import FaultyParameter, OpenAIRoute
+from invokeai.app.api.server_end import told_at_the_end
 from invokeai.app.services.image_providers.edit_requests import edit_request
 from invokeai.app.services.image_providers.gallery_generation import (
     GalleryCall,
@@ -186,9 +187,11 @@ class _Making:
 
     async def answer(self, http: Request) -> Response:
         """The pictures; with `stream` as events."""
-        if self.body.stream:
-            return await event_stream(self.kind, self.body.partial_images or 0, self._made, self._completed)
-        return await _answer(self.services, http, await self._made(None), self.body.response_format)
+        with told_at_the_end():
+            if self.body.stream:
+                return await event_stream(self.kind, self.body.partial_images or 0, self._made, self._completed)
+            done = await self._made(None)
+        return await _answer(self.services, http, done, self.body.response_format)
 
     async def _made(self, listen: ProgressListener | None) -> StoredGeneration:
         async def make(call: GalleryCall) -> StoredGeneration:

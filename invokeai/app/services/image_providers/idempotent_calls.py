@@ -1,21 +1,23 @@
 """A request that a program repeats under the same Idempotency-Key is the same call: it is paid for once.
 
 What was stored is answered again. What was not is run again under the same names of its calls, so that receipts decide,
-on whichever server, whether to send, to wait for another run, or to follow up what has left.
+on whichever server, whether to send, to wait for another run, or to follow up what has left. With or without a key a
+call that has left outlives its request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from weakref import WeakValueDictionary
 
 from invokeai.app.services.image_providers.gallery_generation import NODE, GalleryCall, StoredGeneration
 from invokeai.app.services.image_providers.generation import Cost, CostKind, ImageResult, total_cost
+from invokeai.app.services.image_providers.paid_work import see_through
 from invokeai.app.services.image_providers.receipts import ReceiptState
 from invokeai.app.services.images.generated_names import generated_name
 from invokeai.app.services.shared.database.base import Database, DatabaseError, Row, Statement
@@ -76,7 +78,7 @@ class IdempotentCalls:
         """Repeats on this server wait for the first one; on others for its calls."""
 
     async def once(
-        self, request: KeyedRequest | None, make: Callable[[GalleryCall], Awaitable[StoredGeneration]]
+        self, request: KeyedRequest | None, make: Callable[[GalleryCall], Coroutine[Any, Any, StoredGeneration]]
     ) -> StoredGeneration:
         """What `make` stores for the call that it is given, or has stored when the same was asked for before.
 
@@ -86,8 +88,11 @@ class IdempotentCalls:
             Conflict: the key came with another request, or its pictures were deleted.
             ServiceError: as `make`. The same request under the same key goes on where that ended.
         """
-        if request is None:
-            return await make(GalleryCall())
+        return await see_through(make(GalleryCall()) if request is None else self._once(request, make))
+
+    async def _once(
+        self, request: KeyedRequest, make: Callable[[GalleryCall], Coroutine[Any, Any, StoredGeneration]]
+    ) -> StoredGeneration:
         turn = self._turns.setdefault(request.request_key, asyncio.Lock())
         async with turn:
             call, known = await self._begin(request)
