@@ -38,7 +38,9 @@ class JobImageProvider(HttpImageProvider):
     first_poll_seconds: ClassVar[float] = 1.0
     longest_poll_seconds: ClassVar[float] = 8.0
     resume_seconds: ClassVar[float] = 600.0
-    """How long a job that was left over is waited for, before others have their turn."""
+    """How long a job that was left over is waited for."""
+    unawaited_seconds: ClassVar[float] = 15.0
+    """The same for a picture that nobody waits for: others have their turn, and it is asked for again."""
 
     @abstractmethod
     def job_of(self, answer: HttpAnswer) -> str:
@@ -127,7 +129,7 @@ class JobImageProvider(HttpImageProvider):
             return None
         if job != receipt.provider_ref:
             await receipt.sent(job)
-        return await self._finish(job, receipt, self.resume_seconds)
+        return await self._finish(job, receipt, self._patience(receipt))
 
     async def _from_a_new_answer(self, receipt: Receipt, late: PaidPictureLate) -> ImageResult:
         """What the job says now, as addresses die sooner than jobs are forgotten.
@@ -138,9 +140,12 @@ class JobImageProvider(HttpImageProvider):
         if receipt.provider_ref is None:
             raise late
         try:
-            return await self._finish(receipt.provider_ref, receipt, self.resume_seconds)
+            return await self._finish(receipt.provider_ref, receipt, self._patience(receipt))
         except ProviderError as error:
             raise late from error
+
+    def _patience(self, receipt: Receipt) -> float:
+        return self.resume_seconds if receipt.is_awaited else min(self.resume_seconds, self.unawaited_seconds)
 
     def withdrawal_of(self, job: str) -> HttpCall | None:
         """How the provider is told that nobody wants the job any more; None where it takes none back."""

@@ -90,11 +90,10 @@ class PaidRecovery:
         """
         done = 0
         async with self._one_at_a_time:
-            calls = await self._receipts.left_over(before)
+            since = timestamp_after(-SOON_SECONDS) if late_only else None
+            calls = await self._receipts.left_over(before, late_since=since)
             # what is there comes first, as its address may die, and a job that is not done is waited for
             for call in sorted(calls, key=lambda call: call.receipt.state is not ReceiptState.ANSWERED):
-                if late_only and not _is_late(call):
-                    continue
                 why: str | None = FAULT
                 with faults_are_logged(logger, "The paid picture of receipt %s cannot be had", call.receipt.receipt_id):
                     why = await self._hindrance(call)
@@ -128,6 +127,7 @@ class PaidRecovery:
         return said
 
     async def _store(self, call: LeftOverCall) -> None:
+        call.receipt.is_awaited = False
         result = await self._manager.follow_up(call.receipt)
         node_id = call.node_id.partition(">")[0]
         for index, image in enumerate(result.images):
@@ -166,11 +166,6 @@ class PaidRecovery:
             except (ServiceError, DatabaseError):
                 logger.warning("The look for late pictures failed; it comes again", exc_info=True)
                 self._manager.late.set()
-
-
-def _is_late(call: LeftOverCall) -> bool:
-    """Whether it ended with a picture to come: a call that is under way has no error."""
-    return call.receipt.error is not None and _is_recent(call)
 
 
 def _is_recent(call: LeftOverCall) -> bool:

@@ -21,11 +21,13 @@ LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_re
     WHERE e.session_id = r.session_id AND e.call_index < r.call_index
     AND substr(e.node_id || '>', 1, instr(e.node_id || '>', '>'))
       = substr(r.node_id || '>', 1, instr(r.node_id || '>', '>'))) AS images_before
-  FROM generation_receipts r WHERE r.state IN ('sent', 'answered') AND r.updated_at <= ? AND NOT EXISTS (
+  FROM generation_receipts r WHERE r.state IN ('sent', 'answered') AND r.updated_at <= ?1
+  AND (?2 IS NULL OR (r.error IS NOT NULL AND r.created_at > ?2)) AND NOT EXISTS (
     SELECT 1 FROM session_queue q
     WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
-  ORDER BY r.created_at LIMIT ?"""
-"""Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone."""
+  ORDER BY r.created_at LIMIT ?3"""
+"""Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone. From a time on
+only those that ended with a picture to come: a call that is under way has no error."""
 CLAIM = """UPDATE generation_receipts AS r
   SET state = 'sent', sent_by = ?, sent_with = ?, provider_id = ?, model_id = ?,
   provider_ref = COALESCE(?, provider_ref), error = NULL, updated_at = ?

@@ -97,6 +97,8 @@ class Receipt:
     store: ReceiptStore | None = field(default=None, repr=False)
     run: str | None = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
     """Who sends it, among all that hold this very call; None: it had left when it was read, and is followed up."""
+    is_awaited: bool = field(default=True, repr=False)
+    """Whether somebody waits for the picture; else a job that is not done soon lets others have their turn."""
 
     @property
     def is_elsewhere(self) -> bool:
@@ -249,9 +251,12 @@ class ReceiptStore:
         rows = await self._database.fetch(UNDER_WAY, orjson.dumps(receipt_ids).decode())
         return {str(row["receipt_id"]) for row in rows}
 
-    async def left_over(self, before: str, limit: int = 100) -> list[LeftOverCall]:
-        """Calls that left, did not move since `before` (UTC, as the rows have it) and have no item. One round trip."""
-        rows = await self._database.fetch(LEFT_OVER, before, limit)
+    async def left_over(self, before: str, limit: int = 100, *, late_since: str | None = None) -> list[LeftOverCall]:
+        """Calls that left, did not move since `before` (UTC, as the rows have it) and have no item. One round trip.
+
+        `late_since`: of those alone that began after it and whose picture is late.
+        """
+        rows = await self._database.fetch(LEFT_OVER, before, late_since, limit)
         return [
             LeftOverCall(
                 receipt=self._receipt(row),

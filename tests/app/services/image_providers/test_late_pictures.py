@@ -13,6 +13,7 @@ from invokeai.app.services.image_files.disk_image_file_storage import DiskImageF
 from invokeai.app.services.image_providers import paid_recovery
 from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.provider_errors import PaidPictureLate
+from invokeai.app.services.image_providers.receipts import CallKey
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.shared.timestamps import timestamp_after
@@ -20,6 +21,8 @@ from tests.app.services.image_providers.cloud_bench import CloudBench, cloud_ben
 from tests.app.services.image_providers.fake_providers import png
 from tests.app.services.image_providers.provider_cases import all_cases
 from tests.app.services.image_providers.provider_cases.bfl import CASE as BFL
+from tests.simulators.bfl import BflSimulator
+from tests.simulators.simulator import Fault
 
 CASES = [case for case in all_cases() if case.serves_addresses]
 
@@ -109,6 +112,25 @@ async def test_a_look_for_late_pictures_leaves_calls_alone_that_are_under_way(bf
     assert await recovery_of(bfl).recover(timestamp_after(0), late_only=True) == 0
     assert (await bfl.receipt_row())["state"] == "sent" and not await bfl.database.fetch("SELECT 1 FROM images")
     await call
+
+
+async def test_a_job_that_hangs_lets_other_late_pictures_have_their_turn(
+    bfl: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(bfl.simulator, BflSimulator)
+    bfl.simulator.free_faults = [Fault("trouble", "server error")] * 100
+    keys = [CallKey("hangs", "node"), CallKey("late", "node")]
+    for key in keys:
+        with pytest.raises(PaidPictureLate):
+            await bfl.generate(key=key)
+    bfl.simulator.free_faults = []
+    bfl.simulator.jobs["job-0"]["walk"] = ["Pending"]
+    monkeypatch.setattr(type(bfl.provider), "unawaited_seconds", 0.2)
+    bfl.restart()
+    async with asyncio.timeout(30):
+        while not await recovery_of(bfl).recover(timestamp_after(1), late_only=True):
+            pass
+    assert [(await bfl.receipt_row(key))["state"] for key in keys] == ["sent", "stored"]
 
 
 async def test_a_job_is_asked_again_when_its_address_has_died(bfl: CloudBench) -> None:

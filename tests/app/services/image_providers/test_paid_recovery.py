@@ -12,7 +12,7 @@ from invokeai.app.services.image_providers.generation import ImageRequest, Image
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.provider import ProviderCredentials
-from invokeai.app.services.image_providers.receipts import CallKey, Receipt, ReceiptStore
+from invokeai.app.services.image_providers.receipts import CallKey, Receipt, ReceiptState, ReceiptStore
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
 from invokeai.app.services.shared.database.base import Database, DatabaseUnavailable
@@ -98,6 +98,19 @@ async def test_what_has_been_answered_comes_before_what_is_still_made(server: Af
     server.images.create = told  # type: ignore[method-assign]
     assert await server.recovery().recover(timestamp_after(0)) == 2
     assert stored == ["answered", "asked"]
+
+
+async def test_calls_under_way_take_no_late_picture_its_turn(server: AfterACrash) -> None:
+    await server.crash_with("under way", "old", "late")
+    for session in ("old", "late"):
+        receipt = await server.store.get(CallKey(session, "node").receipt_id)
+        assert receipt is not None
+        await receipt.ended(ReceiptState.SENT, "it was not done yet")
+    old = CallKey("old", "node").receipt_id
+    long_ago = "UPDATE generation_receipts SET created_at = ? WHERE receipt_id = ?"
+    await server.database.execute(long_ago, timestamp_after(-7200), old)
+    (call,) = await server.store.left_over(timestamp_after(1), 1, late_since=timestamp_after(-3600))
+    assert call.session_id == "late"
 
 
 async def test_a_call_whose_provider_is_gone_is_in_doubt_after_a_day(server: AfterACrash) -> None:
