@@ -106,8 +106,9 @@ class ImageGenerationNode(ThirdPartyNode):
     reference_images: list[ImageField] = InputField(default=[], description="Pictures to take after.")
 
     def given_options(self) -> dict[str, Any]:
-        """What goes to the provider as options."""
-        return {name: getattr(self, name) for name in self.option_names if getattr(self, name) is not None}
+        """What goes to the provider as options. A field left at `auto` is not set: the settings' option holds."""
+        given = {name: getattr(self, name) for name in self.option_names}
+        return {name: value for name, value in given.items() if value not in (None, "auto")}
 
     async def invoke(self, context: AsyncInvocationContext) -> ImageCollectionOutput:
         """Make the pictures and store each one as soon as it is there; what is paid for, also after a cancel."""

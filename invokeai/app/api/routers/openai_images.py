@@ -47,7 +47,11 @@ AnswerFormat = Literal["b64_json", "url"]
 
 
 class OpenAIImageOptions(BaseModel):
-    """What generations and edits have in common. `auto`, like leaving it out, lets the provider choose."""
+    """What generations and edits have in common.
+
+    What is left out is as the settings or the provider's usual options have it. `auto` lets the service choose where it
+    has the word, which the caps count as the dearest; elsewhere it is like leaving it out.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -242,8 +246,9 @@ def _options(route: Route, body: OpenAIImageOptions) -> dict[str, Any]:
         raise FaultyParameter("A stream carries the pictures themselves (b64_json).", "response_format")
     if body.output_format not in (None, "png"):
         raise FaultyParameter("This server answers PNG only.", "output_format")
-    given = {name: getattr(body, name) for name in OPTION_NAMES if getattr(body, name) not in (None, "auto")}
-    known = route.provider.info.options
+    known, with_auto = route.provider.info.options, route.provider.info.auto_options
+    given = {name: getattr(body, name) for name in OPTION_NAMES if getattr(body, name) is not None}
+    given = {name: value for name, value in given.items() if value != "auto" or name in with_auto}
     if body.partial_images and "partial_images" in known:
         given["partial_images"] = body.partial_images
     for name in given:

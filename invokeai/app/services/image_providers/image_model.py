@@ -110,7 +110,8 @@ class ImageModel:
 class ProviderInfo:
     """What a provider is. Lower `priority` comes first when no model is named.
 
-    `options` names what `ImageRequest.options` may hold. `needs_key`: it does nothing without one.
+    `options` names what `ImageRequest.options` may hold, `auto_options` those of them for which the service itself has
+    the word `auto`. `needs_key`: it does nothing without one.
     """
 
     provider_id: str
@@ -124,3 +125,4 @@ class ProviderInfo:
     takes_key: bool = True
     max_concurrency: int = 8
     options: frozenset[str] = frozenset()
+    auto_options: frozenset[str] = frozenset()

@@ -43,8 +43,11 @@ async def make_pictures(
     *,
     metadata: Mapping[str, Any] | None = None,
     provider_id: str | None = None,
+    calls_done: int = 0,
 ) -> AsyncIterator[Picture]:
     """The pictures, call by call, so that those of an earlier call are kept when a later one fails.
+
+    The first `calls_done` calls are left out: an earlier run has stored their pictures.
 
     The receipt of a call is closed when the caller comes back for the next picture, that is, after storing it.
     `image_size` is passed on only to models with resolution presets, and a seed of 0 only to models with seeds: the UI
@@ -58,11 +61,11 @@ async def make_pictures(
         request = replace(request, image_size=None)
     if request.seed == 0 and not route.model.capabilities.supports_seed:
         request = replace(request, seed=None)
-    for index, call in enumerate(manager.split(request)):
+    for index, call in list(enumerate(manager.split(request)))[calls_done:]:
         current_work().check()
         call_key = replace(key, index=key.index + index)
         if call.on_progress and route.provider.info.is_paid:
-            expected = cost_text(route.provider.estimate(call, route.model))
+            expected = cost_text(route.provider.estimate(route.provider.completed(call), route.model))
             call.on_progress(f"Asking {route.provider.info.display_name} ({expected})", None, None)
         with manager.place() as place:
             result = await manager.generate(call, call_key, place)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from invokeai.app.api.routers.external_providers import external_providers_router
 from invokeai.app.api.routers.image_generation import image_generation_router
+from invokeai.app.api.routers.openai_images import openai_images_router
 from invokeai.app.services.image_providers.credentials import FILE_NAME, ProviderCredentialsStore
 from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
@@ -52,7 +53,8 @@ async def studio(root: Path, **settings: Any) -> AsyncIterator[LibraryApi]:
     services = {**SERVICES, "provider_credentials": credentials_of, "image_generation": generation_of}
     services["images"] = lambda _: Gallery()
     services["idempotent_calls"] = lambda studio: IdempotentCalls(studio.database, studio.images)
-    async with library_api(root, [external_providers_router, image_generation_router], **services) as api:
+    routers = [external_providers_router, image_generation_router, openai_images_router]
+    async with library_api(root, routers, **services) as api:
         yield api
         await api.services.image_generation.aclose()
 
@@ -201,3 +203,21 @@ async def test_an_address_that_no_key_may_go_to_is_refused_and_nothing_changes(
         assert words in await api.refusal("POST", f"{CONFIG}/{provider}", 422, json=body)
         assert (tmp_path / FILE_NAME).read_text() == kept
         assert api.services.provider_credentials.get(provider).api_key == "sk-1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [({}, "low"), ({"quality": None}, "low"), ({"quality": "auto"}, "auto"), ({"style": "auto"}, "low")],
+)
+async def test_openais_routes_pass_an_explicit_auto_on_where_the_service_has_the_word(
+    tmp_path: Path, stranger: OpenAISimulator, asked: dict[str, Any], sent: str
+) -> None:
+    settings = {
+        "provider_keys": {"openai": SecretStr(stranger.key)},
+        "provider_base_urls": {"openai": stranger.base_url},
+        "provider_options": {"openai": {"quality": "low"}},
+    }
+    body = {"prompt": "a fox", "model": "openai/gpt-image-2.5-flare", "response_format": "url", **asked}
+    async with studio(tmp_path, **settings) as api:
+        await api.json("POST", "/v1/images/generations", json=body)
+        assert [job.request["quality"] for job in stranger.ledger] == [sent]

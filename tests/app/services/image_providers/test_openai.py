@@ -1,14 +1,17 @@
 """OpenAI: what would be decided by itself is said, sizes of each family, masks whose transparent part is made anew."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from invokeai.app.invocations.third_party_image_generation import OpenAIImageGenerationInvocation
 from invokeai.app.services.image_providers import http_provider, image_service_manager
-from invokeai.app.services.image_providers.generation import CostKind, ImageRequest
+from invokeai.app.services.image_providers.generation import CostKind, ImageRequest, cost_text
 from invokeai.app.services.image_providers.picture_addresses import (
     MAX_PIXELS_GENERATED,
     PIXELS_AT_ONCE,
@@ -36,6 +39,36 @@ async def test_what_openai_would_decide_is_said(bench: CloudBench) -> None:
     assert (left_open["quality"], left_open["moderation"], left_open["background"]) == ("medium", "auto", "auto")
     assert {name: asked[name] for name in options} == options
     assert asked["masked"] and asked["pictures"] == 1 and asked["output_format"] == "png"
+
+
+@pytest.mark.parametrize(
+    ("node", "settings", "sent"),
+    [
+        ({}, {}, {"quality": "medium", "background": "auto"}),
+        ({"quality": "auto", "background": "auto"}, {}, {"quality": "medium", "background": "auto"}),
+        ({}, {"quality": "low", "background": "opaque"}, {"quality": "low", "background": "opaque"}),
+        ({"quality": "high"}, {"quality": "low"}, {"quality": "high", "background": "auto"}),
+    ],
+)
+async def test_a_field_that_a_node_leaves_at_auto_is_not_set(
+    bench: CloudBench, node: dict[str, str], settings: dict[str, str], sent: dict[str, str]
+) -> None:
+    known, told = replace(CASE.credentials(bench.key, bench.base_url), options=settings), list[str]()
+    bench.provider._credentials = lambda: known
+    model = {"key": "m", "hash": "external:openai:gpt-image-2.5-flare", "name": "", "base": "external", "type": "main"}
+    context: Any = SimpleNamespace(session_id="s", node_id="n", images=None)
+    request = await OpenAIImageGenerationInvocation.model_validate({"model": model, "prompt": "x", **node})._request(
+        context
+    )
+    request = replace(request, on_progress=lambda message, share, image: told.append(message))
+    [estimate] = bench.manager.estimate(request)
+    async for _ in make_pictures(bench.manager, request, CallKey("session", "node")):
+        pass
+    [job] = bench.simulator.ledger
+    assert {name: job.request[name] for name in sent} == sent
+    prices = {"low": "about 0.0059 USD", "medium": "about 0.013 USD", "high": "about 0.053 USD"}
+    assert cost_text(estimate) == prices[sent["quality"]] and told[0] == f"Asking OpenAI ({prices[sent['quality']]})"
+    assert estimate is not None and Decimal(estimate.amount or 0) >= job.amount
 
 
 async def test_the_cost_is_computed_from_the_tokens_and_estimated_on_the_high_side(bench: CloudBench) -> None:

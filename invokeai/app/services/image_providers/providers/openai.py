@@ -142,6 +142,7 @@ class OpenAIImageService(OpenAiWireProvider, ListingProvider):
         default_model="gpt-image-2.6-flare",
         priority=30,
         options=frozenset({"quality", "background", "moderation", "input_fidelity", "partial_images"}),
+        auto_options=frozenset({"quality", "background", "moderation"}),
     )
     default_base_url = "https://api.openai.com"
 

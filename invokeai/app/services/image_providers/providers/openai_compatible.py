@@ -54,6 +54,7 @@ class OpenAiCompatibleImageService(OpenAiWireProvider, ListingProvider):
         priority=90,
         needs_key=False,
         options=frozenset({"response_format", "quality", "background", "moderation", "style", "output_format"}),
+        auto_options=frozenset({"quality", "background", "moderation"}),
     )
     default_base_url = ""
 
