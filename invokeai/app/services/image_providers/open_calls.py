@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 BEAT_SECONDS = 20.0
 GONE_SECONDS = 3 * BEAT_SECONDS
 LOOK_SECONDS = 2.0
+LONGEST_LOOK_SECONDS = 20.0
 
 
 class OpenCalls:
@@ -57,12 +58,14 @@ class OpenCalls:
     async def others_ended(self, session_id: str, node_id: str, index: int, seconds: float) -> bool:
         """Wait until no server has this call on its way, with whichever model; False when it takes longer.
 
-        One round trip every `look_seconds`.
+        One round trip after `look_seconds`, and further ones after ever longer pauses.
         """
+        pause = self.look_seconds
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    await asyncio.sleep(self.look_seconds)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 1.5, LONGEST_LOOK_SECONDS)
                     since = timestamp_after(-GONE_SECONDS)
                     if not await self._database.fetch(ON_ITS_WAY, session_id, index, node_id, since):
                         return True

@@ -272,6 +272,14 @@ async def test_a_server_that_says_nothing_any_more_is_not_waited_for(till: Till)
     assert (await till.row())["state"] == "answered"  # it lived all the same
 
 
+async def test_a_long_wait_for_another_server_asks_the_database_ever_less_often(till: Till) -> None:
+    await (await till.store.open(KEY, "paid", "pro", REQUEST)).sent()
+    till.store.open_calls.look_seconds = 0.001
+    with till.database.counted() as trips:
+        assert not await till.store.open_calls.others_ended(KEY.session_id, KEY.node_id, KEY.index, 0.5)
+    assert trips.count <= 15
+
+
 async def test_the_wait_for_another_server_ends_and_says_where_the_picture_is(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
