@@ -31,11 +31,14 @@ NAMES_OF_RESULT = ("provider_id", "model_id", "request_id", "note", "asked")
 class GalleryCall:
     """Which generation it is: names of calls and pictures follow from it, so that a repeat makes nothing twice.
 
-    `left_for` is the model (`provider/model`) that an earlier run was sent to, where one was.
+    `left_for` is the model (`provider/model`) that an earlier run was sent to, where one was. `begun` is what that run
+    stored, if anything, by its first `calls_done` calls: these are not asked for again.
     """
 
     call_id: str = field(default_factory=lambda: f"api-{uuid.uuid4()}")
     left_for: str | None = None
+    begun: StoredGeneration | None = None
+    calls_done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,9 @@ async def generate_to_gallery(
         request = replace(request, model=call.left_for)
     key = CallKey(call.call_id, NODE, user_id=user_id)
     metadata = recall_metadata(request, manager.usable_route(request))
-    stored: list[Any] = []
+    stored: list[Any] = list(call.begun.images) if call.begun else []
     results: list[ImageResult] = []
-    async for picture in make_pictures(manager, request, key, metadata=metadata):
+    async for picture in make_pictures(manager, request, key, metadata=metadata, calls_done=call.calls_done):
         result = picture.result
         if not results or result is not results[-1]:
             results.append(result)
@@ -102,8 +105,11 @@ async def generate_to_gallery(
             user_id=user_id,
         )
         stored.append(dto)
-    cost = total_cost([result.cost for result in results])  # a call that succeeds has a picture
-    return StoredGeneration(stored, results[-1], cost, time.monotonic() - started)
+    costs = [result.cost for result in results]
+    if call.begun:
+        costs.append(call.begun.cost)
+    last = results[-1] if results or not call.begun else call.begun.result  # a call that succeeds has a picture
+    return StoredGeneration(stored, last, total_cost(costs), time.monotonic() - started)
 
 
 def recall_metadata(request: ImageRequest, route: Route) -> dict[str, Any]:

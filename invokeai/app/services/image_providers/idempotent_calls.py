@@ -11,7 +11,8 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from weakref import WeakValueDictionary
 
@@ -37,8 +38,8 @@ FORGET_OLD = "DELETE FROM idempotent_requests WHERE created_at <= ?"
 REMEMBER = """INSERT INTO idempotent_requests (request_key, digest, call_id, created_at) VALUES (?, ?, ?, ?)
   ON CONFLICT DO NOTHING"""
 FIND = "SELECT digest, call_id, answer FROM idempotent_requests WHERE request_key = ?"
-RECEIPTS = """SELECT r.provider_id, r.model_id, r.state, r.images, r.cost_amount, r.cost_currency, r.cost_kind
-  FROM idempotent_requests i JOIN generation_receipts r ON r.session_id = i.call_id
+RECEIPTS = """SELECT r.call_index, r.provider_id, r.model_id, r.state, r.images, r.cost_amount, r.cost_currency,
+  r.cost_kind FROM idempotent_requests i JOIN generation_receipts r ON r.session_id = i.call_id
   WHERE i.request_key = ? AND r.state NOT IN ('prepared', 'failed') ORDER BY r.call_index"""
 """The calls of a request that have left."""
 ANSWER = "UPDATE idempotent_requests SET answer = ? WHERE request_key = ? AND call_id = ?"
@@ -109,7 +110,11 @@ class IdempotentCalls:
             return done
 
     async def _begin(self, request: KeyedRequest) -> tuple[GalleryCall, Known | None]:
-        """Which call it is, and what is known to be stored of it, if it is all there."""
+        """Which call it is, and what is known to be stored of it, if it is all there.
+
+        Raises:
+            Conflict: as `once`.
+        """
         values = (request.request_key, request.digest, GalleryCall().call_id, timestamp())
         *_, found, receipts = await self._database.batch(
             [
@@ -126,10 +131,13 @@ class IdempotentCalls:
         call = GalleryCall(call_id, "/".join((str(left[0]["provider_id"]), str(left[0]["model_id"]))) if left else None)
         if row["answer"] is not None:
             return call, StoredGeneration.told_by(str(row["answer"]))
-        if left and all(receipt["state"] == ReceiptState.STORED for receipt in left):
-            known = _stored_by_receipts(call_id, left)
-            return call, known if len(known[1]) >= request.pictures else None
-        return call, None
+        stored = _first_stored(left)
+        if not stored:
+            return call, None
+        known = _stored_by_receipts(call_id, stored)
+        if len(stored) == len(left) and len(known[1]) >= request.pictures:
+            return call, known
+        return replace(call, begun=await self._again(*known), calls_done=len(stored)), None
 
     async def _again(self, done: StoredGeneration, names: list[str]) -> StoredGeneration:
         done.images.extend(await self._images.get_dtos(names))
@@ -138,6 +146,14 @@ class IdempotentCalls:
                 "Pictures of the request with this Idempotency-Key were deleted meanwhile. Use a new key for new ones."
             )
         return done
+
+
+def _first_stored(receipts: Sequence[Row]) -> list[Row]:
+    """Of the first calls of a request, those whose pictures are all stored."""
+    pairs = takewhile(
+        lambda pair: (pair[1]["call_index"], pair[1]["state"]) == (pair[0], ReceiptState.STORED), enumerate(receipts)
+    )
+    return [receipt for _, receipt in pairs]
 
 
 def _stored_by_receipts(call_id: str, receipts: Sequence[Row]) -> Known:

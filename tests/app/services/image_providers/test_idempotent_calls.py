@@ -1,6 +1,7 @@
 """The same request under the same key is paid for once: repeated, side by side, on two servers, after a crash."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -209,6 +210,35 @@ async def test_what_a_dead_server_has_paid_for_is_taken_up(new_server: NewServer
     done = await server.ask(request=request)
     assert server.paid.sent == [] and server.free.calls == [] and len(dead.paid.sent) == 2
     assert len(set(names(done))) == 2 == await pictures_in(database) and done.cost.amount == "0.026"
+
+
+async def test_a_repeat_of_half_a_request_takes_the_other_half_from_the_gallery(
+    new_server: NewServer, database: CountingDatabase, tmp_path: Path
+) -> None:
+    """Nobody has the first picture any more but the gallery, and the second one failed at no cost."""
+    (pro,) = PaidImageService.info.models
+    one = replace(pro, capabilities=ExternalModelCapabilities(max_images_per_request=1))
+    first, second = new_server(), new_server()
+    for server in (first, second):
+        server.manager.model_overrides = lambda *name: one if name == ("paid", "pro") else None
+
+    def once_only() -> bytes:
+        first.paid.before_sending = ProviderRateLimited("slow down", retry_after=600)
+        return b"red"
+
+    first.paid.script = once_only
+    request, keyed = replace(REQUEST, num_images=2), replace(KEYED, pictures=2)
+    with pytest.raises(ProviderRateLimited):
+        await first.ask(keyed, request)
+    assert await pictures_in(database) == 1
+    shutil.rmtree(tmp_path / "objects")
+    done = await second.ask(keyed, request)
+    assert second.paid.asked == [] and len(first.paid.sent) == len(second.paid.sent) == 1
+    assert len(set(names(done))) == 2 == await pictures_in(database) and done.cost.amount == "0.026"
+    assert names(await second.ask(keyed, request)) == names(done)
+    await second.images.delete(names(done)[:1])
+    with pytest.raises(Conflict, match="deleted meanwhile"):
+        await second.ask(keyed, request)
 
 
 async def test_what_was_stored_after_the_server_was_gone_is_not_asked_for_again(
