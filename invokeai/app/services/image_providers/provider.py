@@ -49,7 +49,7 @@ class ImageProvider(ABC):
     info: ClassVar[ProviderInfo]
     default_base_url: ClassVar[str] = ""
     api_hosts: ClassVar[tuple[str, ...]] = ()
-    """Further hosts that the key may travel to, for providers that answer with addresses of their own."""
+    """Further hosts that the key may travel to, with all below them: the provider's other regions, job addresses."""
     base_url_schemes: ClassVar[tuple[str, ...]] = ("https",)
     """How a base URL may begin; on this machine also without TLS."""
 
@@ -73,7 +73,8 @@ class ImageProvider(ABC):
             return None
         return (
             f"The key of {self.info.display_name} was given for another address than the base URL in force, so it is "
-            "not sent there. Enter a key for that address too."
+            "not sent there. Enter a key for that address too; a key of the environment goes there once the setting "
+            "provider_base_urls names that address."
         )
 
     def get_setup_instructions(self) -> str:

@@ -17,9 +17,11 @@ from invokeai.app.services.image_providers.credentials import FILE_NAME, Provide
 from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
 from invokeai.app.services.image_providers.provider import ImageProvider
+from invokeai.app.services.image_providers.providers.alibabacloud import AlibabaCloudImageService
 from invokeai.app.services.image_providers.providers.openai import OpenAIImageService
 from invokeai.app.services.image_providers.providers.openai_compatible import OpenAiCompatibleImageService
 from invokeai.app.services.image_providers.providers.runware import RunwareImageService
+from invokeai.app.services.image_providers.providers.workers_ai import WorkersAiImageService
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from tests.app.api.library_api import LibraryApi, library_api
@@ -30,7 +32,13 @@ from tests.simulators.runware_socket import RunwareSocketSimulator
 from tests.simulators.simulator import Simulator
 
 CONFIG, STATUS = "/v1/app/external_providers/config", "/v1/app/external_providers/status"
-SERVED = (OpenAIImageService, OpenAiCompatibleImageService, RunwareImageService)
+SERVED = (
+    OpenAIImageService,
+    OpenAiCompatibleImageService,
+    RunwareImageService,
+    AlibabaCloudImageService,
+    WorkersAiImageService,
+)
 BODY = {"prompt": "a fox", "model": "openai/gpt-image-2.6-flare"}
 
 
@@ -92,7 +100,7 @@ async def test_a_configured_key_is_not_sent_to_an_address_that_is_typed_in(
             assert status["configured"] is not needs_key
             assert "given for another address" in status["message"] and "sk-env" not in status["message"]
         said = await api.refusal("POST", "/images/generate", 503, json=BODY)
-        assert "Enter a key for that address too" in said
+        assert "Enter a key for that address too" in said and "provider_base_urls" in said
         assert keys_seen_by(stranger) == set()
 
         answer = await api.json("POST", f"{CONFIG}/openai", json={"api_key": stranger.key})
@@ -151,6 +159,11 @@ async def test_a_call_under_way_keeps_the_key_that_sent_it(tmp_path: Path) -> No
         ("openai", "https://eu.api.openai.com", False),
         ("runware", "wss://ws-api.runware.ai", True),
         ("runware", "wss://ws-api.runware.ai.evil.example", False),
+        ("alibabacloud", "https://dashscope.aliyuncs.com", True),
+        ("alibabacloud", "https://ws-1.ap-southeast-1.maas.aliyuncs.com/api/v1", True),
+        ("alibabacloud", "https://dashscope.oss-cn-beijing.aliyuncs.com", False),
+        ("workers_ai", "https://gateway.ai.cloudflare.com/v1/acc/gate/workers-ai", True),
+        ("workers_ai", "https://gateway.cloudflare.com/v1/acc/gate/workers-ai", False),
     ],
 )
 async def test_a_key_without_an_address_is_for_the_providers_own_hosts(

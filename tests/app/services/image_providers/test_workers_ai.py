@@ -73,6 +73,14 @@ async def test_a_gateway_has_the_models_right_below_it(bench: CloudBench) -> Non
     assert call.path == "/@cf/black-forest-labs/flux-1-schnell"
 
 
+@pytest.mark.parametrize("path", ["", "/v1/acc/gate", "/v1/acc/gate/custom-mine", "/v1/acc/workers-ai/../custom-mine"])
+def test_no_other_path_of_a_gateway_gets_the_token(path: str) -> None:
+    provider = provider_at(f"https://gateway.ai.cloudflare.com{path}")
+    assert "/<gateway>/workers-ai" in (provider.get_unavailability_reason() or "")
+    with pytest.raises(ProviderUnavailable, match="/<gateway>/workers-ai"):
+        provider.base_url()
+
+
 async def test_the_account_stays_out_of_the_log(bench: CloudBench, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         await bench.generate()

@@ -57,6 +57,7 @@ class AlibabaCloudImageService(JobImageProvider):
         options=frozenset({"prompt_extend", "watermark"}),
     )
     default_base_url = "https://dashscope-intl.aliyuncs.com"
+    api_hosts = ("dashscope.aliyuncs.com", "ap-southeast-1.maas.aliyuncs.com")
     result_hosts = (STORAGE,)
 
     def get_setup_instructions(self) -> str:

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
 API_HOST, GATEWAY_HOST = "api.cloudflare.com", "gateway.ai.cloudflare.com"
+GATEWAY_PATH = re.compile(r"/v1/[\w-]+/[\w-]+/workers-ai", re.ASCII)
+"""A gateway's other paths lead to other services than Workers AI, and the token with them."""
 GONE = "5007"
 DAY_IS_OVER, BUSY, TOO_LATE, NOT_SAFE = ("3036", "4006"), ("3040",), ("3007", "3008"), ("3030",)
 REMEDIES = {
@@ -68,6 +70,7 @@ class WorkersAiImageService(ListingProvider):
         priority=50,
     )
     default_base_url = f"https://{API_HOST}"
+    api_hosts = (GATEWAY_HOST,)
     list_path = "/ai/models/search?task=Text-to-Image&per_page=100"
 
     def get_setup_instructions(self) -> str:
@@ -79,23 +82,28 @@ class WorkersAiImageService(ListingProvider):
         )
 
     def get_unavailability_reason(self) -> str | None:
-        """The token, then the account."""
+        """The token, then the account, or the path of a gateway."""
         missing = super().get_unavailability_reason()
-        url = self._credentials().base_url or self.default_base_url
-        return missing or (None if _with_account(url.rstrip("/")) else self._no_account())
-
-    def _no_account(self) -> str:
-        return f"No account id is set for {self.info.display_name}. {self.get_setup_instructions()}"
+        try:
+            self.base_url()
+        except ProviderUnavailable as error:
+            return missing or str(error)
+        return missing
 
     def base_url(self) -> str:
         """The account's address: as it was given, or made of the account id in the environment.
 
         Raises:
-            ProviderUnavailable: there is no account id.
+            ProviderUnavailable: there is no account id, or the address is of a gateway and not of Workers AI.
         """
         url = _with_account(super().base_url())
         if url is None:
-            raise ProviderUnavailable(self._no_account(), provider_id=self.info.provider_id)
+            message = f"No account id is set for {self.info.display_name}. {self.get_setup_instructions()}"
+            raise ProviderUnavailable(message, provider_id=self.info.provider_id)
+        parts = urlsplit(url)
+        if parts.hostname == GATEWAY_HOST and not GATEWAY_PATH.fullmatch(parts.path):
+            message = f"The base URL of a gateway is https://{GATEWAY_HOST}/v1/<account id>/<gateway>/workers-ai."
+            raise ProviderUnavailable(message, provider_id=self.info.provider_id)
         return url
 
     def named_in(self, answer: Any) -> tuple[str, ...]:
