@@ -28,6 +28,14 @@ LEFT_OVER = """SELECT r.*, (SELECT COALESCE(SUM(e.images), 0) FROM generation_re
   ORDER BY r.created_at LIMIT ?3"""
 """Calls that have left and that nobody follows up: canceled, or asked for by a program that is gone. From a time on
 only those that ended with a picture to come: a call that is under way has no error."""
+OLD_ANSWERS = """SELECT r.receipt_id, r.raw_answer FROM generation_receipts r
+  WHERE r.state = 'stored' AND r.raw_answer IS NOT NULL AND r.updated_at <= ? AND NOT EXISTS (
+    SELECT 1 FROM session_queue q
+    WHERE q.session_id = r.session_id AND q.status IN ('pending', 'in_progress', 'waiting'))
+  ORDER BY r.created_at LIMIT ?"""
+"""Answers whose pictures are stored, and whose item will not run again."""
+FORGET_ANSWERS = """UPDATE generation_receipts SET raw_answer = NULL
+  WHERE state = 'stored' AND receipt_id IN (SELECT value FROM json_each(?))"""
 CLAIM = """UPDATE generation_receipts AS r
   SET state = 'sent', sent_by = ?, sent_with = ?, provider_id = ?, model_id = ?,
   provider_ref = COALESCE(?, provider_ref), error = NULL, updated_at = ?

@@ -17,6 +17,7 @@ import orjson
 
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
 from invokeai.app.services.image_providers.key_ring import key_in_use, key_mark
+from invokeai.app.services.image_providers.old_answers import OldAnswers, answer_key
 from invokeai.app.services.image_providers.open_calls import OpenCalls
 from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider_errors import ProviderError, SentElsewhere
@@ -212,6 +213,7 @@ class ReceiptStore:
     ) -> None:
         """`alone`: no other server uses these records."""
         self.open_calls = OpenCalls(database, alone=alone)
+        self.old_answers = OldAnswers(database, objects)
         self._database = database
         self._objects = objects
         self._caps = caps
@@ -337,11 +339,11 @@ class ReceiptStore:
 
     async def is_kept(self, reference: str) -> bool:
         """Whether there is a raw answer of that reference."""
-        return await self._objects.exists(_key(reference))
+        return await self._objects.exists(answer_key(reference))
 
     async def keep(self, reference: str, raw: bytes | IO[bytes]) -> str:
         """Store a raw answer, all or nothing, and wait for a store that is away; the reference to read it by."""
-        key, kind = _key(reference), "application/octet-stream"
+        key, kind = answer_key(reference), "application/octet-stream"
         if isinstance(raw, bytes):
             await until_available(lambda: self._objects.put(key, raw, kind))
         else:
@@ -351,7 +353,7 @@ class ReceiptStore:
     async def read(self, reference: str) -> bytes | None:
         """A raw answer, or None when it was cleaned away."""
         try:
-            return (await self._objects.get(_key(reference))).data
+            return (await self._objects.get(answer_key(reference))).data
         except NotFound:
             return None
 
@@ -381,7 +383,3 @@ class ReceiptStore:
 def _tell(receipt_id: str, what: str) -> None:
     """A line in the log for whoever compares it with a provider's bill."""
     logger.info("Receipt %s: %s", receipt_id, what, extra={"facts": {"receipt_id": receipt_id}})
-
-
-def _key(reference: str) -> str:
-    return f"receipts/{reference}"
