@@ -39,6 +39,8 @@ class JobImageProvider(HttpImageProvider):
     longest_poll_seconds: ClassVar[float] = 8.0
     resume_seconds: ClassVar[float] = 600.0
     """How long a job that was left over is waited for."""
+    finds_lost_jobs: ClassVar[bool] = False
+    """Whether `look_for` can find a job whose name never came."""
     unawaited_seconds: ClassVar[float] = 15.0
     """The same for a picture that nobody waits for: others have their turn, and it is asked for again."""
 
@@ -84,6 +86,8 @@ class JobImageProvider(HttpImageProvider):
         try:
             return self.job_of(await self.pay(call, receipt, seconds))
         except OutcomeUnknown:
+            if not self.finds_lost_jobs:
+                raise
             for pause in (self.pause_seconds, 0):
                 with self.taken(certainly=False):
                     job = await self.look_for(receipt)

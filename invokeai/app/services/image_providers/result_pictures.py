@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urljoin
 
@@ -95,7 +96,7 @@ class ResultPictures(HttpFailures):
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise AnswerLost(type(error).__name__) from None
             await take_place_for(body.size)
-            return await _checked(body.read())
+            return await _taken_over(body.read)
         raise UnsafePicture("too many redirects")
 
     async def picture_in(self, text: str) -> bytes:
@@ -105,8 +106,7 @@ class ResultPictures(HttpFailures):
             OutcomeUnknown: it was paid for and is no picture.
         """
         try:
-            data = await asyncio.to_thread(base64.b64decode, text.rpartition(",")[2], None, True)
-            return await _checked(data)
+            return await _taken_over(lambda: base64.b64decode(text.rpartition(",")[2], None, True))
         except (binascii.Error, ValueError):
             raise self.unknown("its picture is damaged") from None
         except UnsafePicture as error:
@@ -127,13 +127,19 @@ async def body_up_to(limit: int, answer: httpx.Response, head: bytes = b"") -> W
     return body
 
 
-async def _checked(data: bytes) -> bytes:
-    """A picture file that is taken over; one of many pixels once no other such one is in memory.
+async def _taken_over(read: Callable[[], bytes]) -> bytes:
+    """The picture file that `read` (on a worker thread) has; one of many pixels once no other such one is in memory.
 
     Raises:
-        UnsafePicture: it is none.
+        UnsafePicture: it is none. Also what `read` raises.
     """
-    if await asyncio.to_thread(check_picture, data) > PIXELS_AT_ONCE:
+
+    def work() -> tuple[bytes, int]:
+        data = read()
+        return data, check_picture(data)
+
+    data, pixels = await asyncio.to_thread(work)
+    if pixels > PIXELS_AT_ONCE:
         await take_place(large=True)
     return data
 

@@ -42,6 +42,16 @@ async def test_a_state_that_nobody_knows_means_still_running(bench: CloudBench) 
     assert asked.count("/v1/get_result") == 4 and result.request_id == "job-0"
 
 
+async def test_a_job_that_nobody_can_look_for_is_not_waited_for(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.provider, "pause_seconds", 1e6)  # the test would not end
+    bench.simulator.faults = [Fault("cut after")]
+    with pytest.raises(OutcomeUnknown, match="may have been billed"):
+        await bench.generate()
+    assert bench.simulator.paid_requests == 1 and len(bench.simulator.seen) == 1
+
+
 @pytest.mark.parametrize("state", ["Error", "Failed", "Task not found"])
 async def test_a_failed_job_is_not_made_again(bench: CloudBench, state: str) -> None:
     service_of(bench).walk = ["Pending", state]

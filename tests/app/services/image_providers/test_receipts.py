@@ -46,6 +46,16 @@ class Till:
     async def row(self) -> dict[str, Any]:
         return dict(await self.database.fetch_one("SELECT * FROM generation_receipts") or {})
 
+    async def held_back(self) -> tuple[asyncio.Task[ImageResult], asyncio.Semaphore]:
+        """A call that is written down and waits for its lane, and the lane, to be released."""
+        lane = self.manager.lines["paid"]._lane
+        for _ in range(PaidImageService.info.max_concurrency):
+            await lane.acquire()
+        late = asyncio.create_task(self.manager.generate(REQUEST, KEY))
+        while not await self.row():
+            await asyncio.sleep(0)
+        return late, lane
+
     async def fails(self, error: type[Exception], match: str | None = None) -> None:
         with pytest.raises(error, match=match):
             await self.manager.generate(REQUEST, KEY)
@@ -171,12 +181,7 @@ async def test_of_two_servers_that_prepared_the_same_call_one_sends_it(till: Til
     """The first had lost its lease while it waited for a lane, and woke up: it takes up what the other one gets."""
     first, gate = till.manager, asyncio.Event()
     first_provider = till.provider
-    lane = first.lines["paid"]._lane
-    for _ in range(PaidImageService.info.max_concurrency):
-        await lane.acquire()
-    late = asyncio.create_task(first.generate(REQUEST, KEY))
-    while not await till.row():
-        await asyncio.sleep(0)
+    late, lane = await till.held_back()
     till.restart()
     till.provider.gate = gate
     soon = asyncio.create_task(till.manager.generate(REQUEST, KEY))
@@ -296,13 +301,8 @@ async def test_the_wait_for_another_server_ends_and_says_where_the_picture_is(
 @pytest.mark.parametrize("canceled", [True, False])
 async def test_a_server_that_did_not_send_a_call_does_not_end_it(till: Till, canceled: bool) -> None:
     """Ended as `failed` it would be sent again after a crash of the one that had sent it."""
-    first, provider = till.manager, till.provider
-    lane = first.lines["paid"]._lane
-    for _ in range(PaidImageService.info.max_concurrency):
-        await lane.acquire()
-    late = asyncio.create_task(first.generate(REQUEST, KEY))
-    while not await till.row():
-        await asyncio.sleep(0)
+    provider = till.provider
+    late, lane = await till.held_back()
     till.restart()
     till.provider.gate = asyncio.Event()
     soon = asyncio.create_task(till.manager.generate(REQUEST, KEY))

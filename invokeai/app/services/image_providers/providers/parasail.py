@@ -58,6 +58,7 @@ class ParasailImageService(OpenAiWireProvider, JobImageProvider):
         max_concurrency=32,
     )
     default_base_url = "https://api.parasail.io/v1"
+    finds_lost_jobs = True
     # the smallest plan has five requests a minute
     first_poll_seconds: ClassVar[float] = 5.0
     longest_poll_seconds: ClassVar[float] = 60.0

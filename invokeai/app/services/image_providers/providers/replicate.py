@@ -59,6 +59,7 @@ class ReplicateImageService(JobImageProvider):
         options=frozenset({"disable_safety_checker", "safety_tolerance"}),
     )
     default_base_url = "https://api.replicate.com"
+    finds_lost_jobs = True
     result_hosts = ("replicate.delivery",)
 
     def get_setup_instructions(self) -> str:

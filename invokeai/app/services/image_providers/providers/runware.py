@@ -67,6 +67,7 @@ class RunwareImageService(JobImageProvider):
         options=OPTIONS,
     )
     default_base_url = "https://api.runware.ai"
+    finds_lost_jobs = True
     api_hosts = ("runware.ai",)
     base_url_schemes = ("https", "wss")
     result_hosts = ("runware.ai",)
