@@ -1,14 +1,36 @@
 """Fixtures of the deployment's tests."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.cloud.cloud_worker import CloudDeployment
 from tests.cloud.d1_gateway import D1Gateway
+from tests.cloud.deployed_page import DeployedPage
 from tests.cloud.held_socket import HeldSocket
 from tests.cloud.s3_server import S3Server
 from tests.cloud.whole_deployment import WholeDeployment
+
+
+class WranglerEnded(Exception):
+    """A development server of wrangler was gone at the end of a test; it runs again now."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A visit to the whole deployment counts when its page has met no fault; and not when wrangler itself has ended."""
+    visit = getattr(item, "funcargs", {})
+    page, deployment = visit.get("page"), visit.get("whole_deployment")
+    try:
+        result = yield
+        if isinstance(page, DeployedPage):
+            faults = page.record.faults()
+            assert not faults, "\n".join(faults)
+        return result
+    except Exception as error:
+        if deployment is not None and (ended := deployment.bring_back()):
+            raise WranglerEnded(ended) from error
+        raise
 
 
 @pytest.fixture(scope="session")

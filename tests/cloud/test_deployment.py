@@ -34,13 +34,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, whole_deployment: WholeDeployment, request: pytest.FixtureRequest) -> Iterator[DeployedPage]:
-    """A visitor; at the end of the test the page must have had no fault that the test did not allow."""
+    """A visitor; conftest.py lets no test pass whose page has met a fault that the test did not allow."""
     with visitor(browser, whole_deployment.address, whole_deployment.studio) as page:
         yield page
         ARTIFACTS.mkdir(exist_ok=True)
         page.screenshot(ARTIFACTS / f"{request.node.name}.png")
-        faults = page.record.faults()
-        assert not faults, "\n".join(faults)
 
 
 def generate(page: DeployedPage, prompt: str, count: int = 1) -> None:
@@ -116,15 +114,18 @@ def test_twenty_megabytes_pass_and_are_shown(page: DeployedPage, tmp_path: Path)
     assert Image.open(io.BytesIO(stored.content)).tobytes() == noise.tobytes()
 
 
+# a fault of the development server, which Cloudflare does not run; everything else that fails is told at once
+@pytest.mark.flaky(reruns=1, only_rerun="WranglerEnded:")
 def test_a_restart_of_the_server_in_the_middle_loses_nothing(
     page: DeployedPage, whole_deployment: WholeDeployment
 ) -> None:
     page.sign_in()
     expect(page.invoke_button).to_be_enabled(timeout=PATIENCE)
+    page.wait_for_queue(failed=0)
     before = stored(page)
-    assert len(before) == 2, "the picture and the upload of the tests before"
+    assert len(before) >= 2, "the picture and the upload of the tests before"
     generate(page, "a storm of leaves", 12)
-    page.until(lambda: len(stored(page)) > 2)
+    page.until(lambda: len(stored(page)) > len(before))
     assert page.record.faults() == []
     page.record.allow(WHILE_THE_SERVER_IS_AWAY)
     whole_deployment.studio.stop()
@@ -134,10 +135,11 @@ def test_a_restart_of_the_server_in_the_middle_loses_nothing(
     page.open()
     page.wait_for_queue(failed=0)
     after = stored(page)
-    assert before <= after and len(after) == 2 + 12
+    assert before <= after and len(after) == len(before) + 12
     assert all(page.api.get(f"/v1/images/i/{name}/full").status_code == 200 for name in after)
-    expect(page.tiles).to_have_count(1 + 12, timeout=PATIENCE)
-    page.until(lambda: drawn(page) == 1 + 12)
+    drawings = len(after) - 1  # the upload is among the assets
+    expect(page.tiles).to_have_count(drawings, timeout=PATIENCE)
+    page.until(lambda: drawn(page) == drawings)
     expect(page.invoke_button).to_be_enabled(timeout=PATIENCE)
 
 

@@ -40,6 +40,16 @@ class WholeDeployment:
         """Where visitors come, without a slash at the end."""
         return self._site.base_url
 
+    def bring_back(self) -> str:
+        """Start all anew that has ended when wrangler has ended by itself; its logs, empty when wrangler runs."""
+        ended = [server for server in (self._worker, self._site) if server.has_ended()]
+        said = "".join(f"{server.log}:\n{server.log.read_text()[-6000:]}\n" for server in ended)
+        if ended and not self.studio.is_running():
+            self.studio.start()
+        for server in ended:
+            server.start()
+        return said
+
     def generate(self, prompt: str) -> str:
         """Enqueue one picture as a program would; its batch."""
         with httpx.Client(base_url=f"{self.address}/api", headers=BEARER, timeout=PATIENCE_SECONDS) as http:

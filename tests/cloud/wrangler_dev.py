@@ -5,6 +5,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 from tests.bound_processes import start_bound
@@ -33,25 +34,35 @@ class WranglerDev:
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{words[0]}.log"
-        command = [str(FRONTEND / "node_modules/.bin/wrangler"), *words, "--ip", "127.0.0.1", "--port", str(self.port)]
-        command += ["--inspector-port", "0", "--persist-to", str(folder / "state")]
-        command += ["--show-interactive-dev-session=false"]
-        environment = {**os.environ, **OFFLINE, "WRANGLER_REGISTRY_PATH": str(registry or folder / "registry")}
-        environment["WRANGLER_LOG_PATH"] = str(folder / "wrangler.log")
-        with self.log.open("wb") as log:
-            self._process = start_bound(command, cwd=FRONTEND, env=environment, stdout=log, stderr=log)
-        self._wait(answering)
+        self._command = [str(FRONTEND / "node_modules/.bin/wrangler"), *words, "--ip", "127.0.0.1"]
+        self._command += ["--port", str(self.port), "--inspector-port", "0", "--persist-to", str(folder / "state")]
+        self._command += ["--show-interactive-dev-session=false"]
+        self._environment = {**os.environ, **OFFLINE, "WRANGLER_REGISTRY_PATH": str(registry or folder / "registry")}
+        self._environment["WRANGLER_LOG_PATH"] = str(folder / "wrangler.log")
+        self._answering = answering
+        self.start()
+
+    def start(self) -> None:
+        """Start at the same address with what it has kept; returns when it answers."""
+        with self.log.open("ab") as log:
+            self._process = start_bound(self._command, cwd=FRONTEND, env=self._environment, stdout=log, stderr=log)
+        self._wait()
+
+    def has_ended(self) -> bool:
+        """Whether it is gone. wrangler ends by itself when one connection between its own parts breaks."""
+        return self._process.poll() is not None
 
     def stop(self) -> None:
         """End the process and its engine, which wrangler leaves behind when it alone is told to end."""
-        os.killpg(self._process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(timeout=60)
 
-    def _wait(self, answering: str) -> None:
+    def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and not self.has_ended():
             try:
-                with urllib.request.urlopen(self.base_url + answering, timeout=5):
+                with urllib.request.urlopen(self.base_url + self._answering, timeout=5):
                     return
             except urllib.error.HTTPError:
                 break
