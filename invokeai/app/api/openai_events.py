@@ -8,7 +8,6 @@ Source of the format: OpenAI's published OpenAPI document and the openai 3.52 pa
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -120,6 +119,8 @@ def _line(kind: str, facts: Facts) -> bytes:
 
 
 def _base64_png(image: Image) -> str:
+    import pybase64
+
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return pybase64.b64encode_as_string(buffer.getvalue())

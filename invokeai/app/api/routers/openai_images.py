@@ -6,7 +6,6 @@ stream has drafts where the provider makes them, and the finished pictures with 
 """
 
 import asyncio
-import base64
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -271,8 +270,10 @@ async def _answer(
 
 
 async def _base64_files(services: Services, done: StoredGeneration) -> list[str]:
+    import pybase64
+
     files = await asyncio.gather(*(services.images.get_bytes(image.image_name) for image in done.images))
-    return [base64.b64encode(file).decode() for file in files]
+    return [pybase64.b64encode_as_string(file) for file in files]
 
 
 def _facts(done: StoredGeneration) -> dict[str, Any]:

@@ -6,7 +6,6 @@ The key travels to the provider's own hosts only, never with a picture's address
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import logging
 from abc import abstractmethod
@@ -283,7 +282,9 @@ def png_bytes(image: Image) -> bytes:
 
 def base64_png(image: Image) -> str:
     """The picture as a PNG file in base64."""
-    return base64.b64encode(png_bytes(image)).decode()
+    import pybase64
+
+    return pybase64.b64encode_as_string(png_bytes(image))
 
 
 def data_uri(image: Image) -> str:

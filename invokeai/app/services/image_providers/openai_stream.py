@@ -7,7 +7,6 @@ Source of the format: OpenAI's published OpenAPI document and the openai 3.52 pa
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import json
 import logging
@@ -15,7 +14,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpCall
+from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpCall, json_in
 from invokeai.app.services.image_providers.http_provider import MAX_ANSWER_BYTES, whole_answer
 from invokeai.app.services.image_providers.picture_addresses import UnsafePicture, check_picture
 
@@ -84,7 +83,7 @@ async def events_of(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
 
 def _event(text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = json_in(text)
     except ValueError:
         raise AnswerLost("a line of the stream is damaged") from None
     return value if isinstance(value, dict) else {}
@@ -114,9 +113,10 @@ def draft_in(text: str) -> Image:
     Raises:
         ValueError, OSError, UnsafePicture: it is none, or nothing that may be opened.
     """
+    import pybase64
     from PIL import Image as Pillow
 
-    data = base64.b64decode(text, validate=True)
+    data = pybase64.b64decode(text, validate=True)
     check_picture(data)
     image = Pillow.open(io.BytesIO(data))
     image.thumbnail((DRAFT_SIDE, DRAFT_SIDE))

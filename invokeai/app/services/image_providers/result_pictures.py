@@ -6,7 +6,6 @@ They are fetched without the key, from the provider's own hosts and those that t
 from __future__ import annotations
 
 import asyncio
-import base64
 import binascii
 from abc import abstractmethod
 from collections.abc import Callable
@@ -105,8 +104,10 @@ class ResultPictures(HttpFailures):
         Raises:
             OutcomeUnknown: it was paid for and is no picture.
         """
+        import pybase64
+
         try:
-            return await _taken_over(lambda: base64.b64decode(text.rpartition(",")[2], None, True))
+            return await _taken_over(lambda: pybase64.b64decode(text.rpartition(",")[2], validate=True))
         except (binascii.Error, ValueError):
             raise self.unknown("its picture is damaged") from None
         except UnsafePicture as error:

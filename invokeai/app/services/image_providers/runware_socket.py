@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAnswer, NotSent
+from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAnswer, NotSent, json_in
 from invokeai.app.services.image_providers.trusted_roots import trusted_roots
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _values(text: str | bytes) -> Item:
     Raises:
         ValueError: it is no such frame.
     """
-    values = json.loads(text)
+    values = json_in(text)
     if not isinstance(values, Mapping):
         raise ValueError("not an object")
     lists = {}

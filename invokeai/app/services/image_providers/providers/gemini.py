@@ -272,7 +272,7 @@ def _checked(request: ImageRequest, model: GeminiModelConfig) -> tuple[str, str]
 
 def _inline(image: Image) -> dict[str, str]:
     """A picture in the body: PNG, or JPEG where that would be over the limit for one file."""
-    import base64
+    import pybase64
 
     kind, data = "image/png", png_bytes(image)
     if len(data) > MAX_FILE_BYTES:
@@ -281,4 +281,4 @@ def _inline(image: Image) -> dict[str, str]:
         kind, data = "image/jpeg", buffer.getvalue()
     if len(data) > MAX_FILE_BYTES:
         raise ProviderBadRequest("Gemini takes pictures of at most 7 MB; one of these is larger.", provider_id="gemini")
-    return {"mimeType": kind, "data": base64.b64encode(data).decode()}
+    return {"mimeType": kind, "data": pybase64.b64encode_as_string(data)}

@@ -18,7 +18,7 @@ from invokeai.app.services.image_providers.capabilities import (
     ExternalModelPanelControl,
     ExternalModelPanelSchema,
 )
-from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAnswer, HttpCall, NotSent
+from invokeai.app.services.image_providers.http_answer import AnswerLost, HttpAnswer, HttpCall, NotSent, json_in
 from invokeai.app.services.image_providers.http_provider import HttpImageProvider, base64_png
 from invokeai.app.services.image_providers.image_model import ImageModel, ProviderInfo
 from invokeai.app.services.image_providers.job_provider import JobImageProvider
@@ -234,7 +234,7 @@ def _items_of(lines: bytes) -> tuple[list[dict[str, Any]], int]:
     found, status = [], 200
     for line in lines.splitlines():
         try:
-            value = json.loads(line)
+            value = json_in(line)
             answer = value.get("response") or {}
             told = _item_of(answer.get("body") or {}, value.get("error"))
             found.append((str(value.get("custom_id")), told))
