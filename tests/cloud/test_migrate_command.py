@@ -68,7 +68,8 @@ def run_command(arguments: list[str], settings: dict[str, str]) -> "subprocess.C
 
 def test_wrangler_has_nothing_left_after_us(wrangler_folder: Path, tmp_path: Path) -> None:
     names = [file.name for file in migration_files()]
-    assert all(name in wrangler(wrangler_folder, "list") for name in names)
+    waiting = wrangler(wrangler_folder, "list")
+    assert all(name in waiting for name in names)
     assert our_command(wrangler_folder, tmp_path) == [f"applied {name}" for name in names]
     assert NOTHING_LEFT in wrangler(wrangler_folder, "list")
     assert NOTHING_LEFT in wrangler(wrangler_folder, "apply")

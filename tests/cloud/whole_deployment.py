@@ -18,6 +18,8 @@ from tests.free_ports import free_port
 from tests.studio_process import StudioProcess
 
 PATIENCE_SECONDS = 30
+ENDING_SECONDS = 3
+"""From the first wrong answer of a wrangler that is about to end until it has."""
 
 
 class WholeDeployment:
@@ -42,7 +44,7 @@ class WholeDeployment:
 
     def bring_back(self) -> str:
         """Start all anew that has ended when wrangler has ended by itself; its logs, empty when wrangler runs."""
-        ended = [server for server in (self._worker, self._site) if server.has_ended()]
+        ended = [server for server in (self._worker, self._site) if server.has_ended(within_seconds=ENDING_SECONDS)]
         said = "".join(f"{server.log}:\n{server.log.read_text()[-6000:]}\n" for server in ended)
         if ended and not self.studio.is_running():
             self.studio.start()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -48,9 +49,11 @@ class WranglerDev:
             self._process = start_bound(self._command, cwd=FRONTEND, env=self._environment, stdout=log, stderr=log)
         self._wait()
 
-    def has_ended(self) -> bool:
+    def has_ended(self, within_seconds: float = 0) -> bool:
         """Whether it is gone. wrangler ends by itself when one connection between its own parts breaks."""
-        return self._process.poll() is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(within_seconds)
+        return self._process.returncode is not None
 
     def stop(self) -> None:
         """End the process and its engine, which wrangler leaves behind when it alone is told to end."""
