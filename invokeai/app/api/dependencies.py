@@ -22,6 +22,7 @@ from invokeai.app.services.image_files.image_file_storage import ImageFileStorag
 from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
 from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
 from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+from invokeai.app.services.image_providers.old_answers import OldAnswers
 from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
 from invokeai.app.services.image_providers.receipts import ReceiptStore
 from invokeai.app.services.image_providers.registry import load_providers
@@ -85,6 +86,7 @@ class ApiDependencies:
             image_generation=generation,
             idempotent_calls=IdempotentCalls(database, images),
             paid_recovery=PaidRecovery(generation, receipts, images, alone=alone),
+            old_answers=OldAnswers(database, objects),
             spend_caps=caps,
             spend_reports=SpendReports(database),
             model_manager=await model_manager(config, database, objects, events, generation),
@@ -116,6 +118,7 @@ class ApiDependencies:
         await asyncio.to_thread(services.custom_nodes.load)
         await services.session_processor.start()
         services.orphan_sweep.start()
+        services.old_answers.start()
         services.paid_recovery.start()
         generation.ask_for_models()
         return services
@@ -124,6 +127,7 @@ class ApiDependencies:
     async def shutdown(services: Services) -> None:
         """Drain what runs, then close in the opposite order of building."""
         await services.orphan_sweep.stop()
+        await services.old_answers.stop()
         await services.paid_recovery.stop()
         await services.session_processor.stop()
         await services.image_generation.aclose()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from invokeai.app.services.image_providers.credentials import ProviderCredentialsStore
     from invokeai.app.services.image_providers.idempotent_calls import IdempotentCalls
     from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
+    from invokeai.app.services.image_providers.old_answers import OldAnswers
     from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
     from invokeai.app.services.image_providers.spend_caps import SpendCaps
     from invokeai.app.services.image_providers.spend_reports import SpendReports
@@ -57,6 +58,7 @@ class Services:
     image_generation: ImageServiceManager
     idempotent_calls: IdempotentCalls
     paid_recovery: PaidRecovery
+    old_answers: OldAnswers
     spend_caps: SpendCaps
     spend_reports: SpendReports
     model_manager: DummyModelManagerService

@@ -1,5 +1,4 @@
 """Paid calls that nobody waits for any more: pictures are fetched into the gallery, what was never sent is closed.
-Answers whose pictures have long been stored are deleted.
 
 That is what a crash leaves of a canceled item, or of a program's request. A call that another server still works on is
 left alone: it moved lately. Names are those that the first run would have given, so nothing is stored twice.
@@ -43,10 +42,6 @@ SOON_SECONDS = 3600.0
 """How long a picture is looked for so often."""
 GIVEN_UP_SECONDS = 24 * 3600.0
 """Providers keep results for an hour to a day."""
-CLEAN_FIRST_SECONDS = 300.0
-CLEAN_EVERY_SECONDS = 6 * 3600.0
-ANSWERS_KEPT_SECONDS = 24 * 3600.0
-"""After the pictures are stored: as long as a request may be repeated under its Idempotency-Key."""
 OPEN = (ReceiptState.SENT, ReceiptState.ANSWERED)
 AWAY = "away"
 FAULT = "The server could not make anything of it; its log says why. It may have been billed."
@@ -71,7 +66,7 @@ class PaidRecovery:
         """Begin; call once, on the event loop."""
         self._manager.late.set()  # an earlier run may have left late pictures
         started = timestamp_after(0) if self._alone else None
-        looks = (self._look_for_ever(started), self._look_for_late_ones(), self._delete_old_answers())
+        looks = (self._look_for_ever(started), self._look_for_late_ones())
         self._tasks = [asyncio.create_task(look) for look in looks]
 
     async def stop(self) -> None:
@@ -160,15 +155,6 @@ class PaidRecovery:
                 logger.warning("The look for paid pictures failed; it comes again", exc_info=True)
             else:
                 started = None
-
-    async def _delete_old_answers(self) -> None:
-        for pause in chain((CLEAN_FIRST_SECONDS,), repeat(CLEAN_EVERY_SECONDS)):
-            await asyncio.sleep(pause)
-            try:
-                if deleted := await self._receipts.old_answers.delete(timestamp_after(-ANSWERS_KEPT_SECONDS)):
-                    logger.info("Deleted %d answers whose pictures have long been stored", deleted)
-            except (ServiceError, DatabaseError):
-                logger.warning("Old answers could not be deleted; they are the next time", exc_info=True)
 
     async def _look_for_late_ones(self) -> None:
         while True:

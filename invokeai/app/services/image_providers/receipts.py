@@ -17,7 +17,7 @@ import orjson
 
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
 from invokeai.app.services.image_providers.key_ring import key_in_use, key_mark
-from invokeai.app.services.image_providers.old_answers import OldAnswers, answer_key
+from invokeai.app.services.image_providers.old_answers import answer_key
 from invokeai.app.services.image_providers.open_calls import OpenCalls
 from invokeai.app.services.image_providers.paid_work import current_work
 from invokeai.app.services.image_providers.provider_errors import ProviderError, SentElsewhere
@@ -213,7 +213,6 @@ class ReceiptStore:
     ) -> None:
         """`alone`: no other server uses these records."""
         self.open_calls = OpenCalls(database, alone=alone)
-        self.old_answers = OldAnswers(database, objects)
         self._database = database
         self._objects = objects
         self._caps = caps

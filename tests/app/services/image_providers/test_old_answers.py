@@ -2,23 +2,20 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from invokeai.app.invocations import load_core_invocations
 from invokeai.app.services.events.events import EventService
-from invokeai.app.services.image_providers import old_answers, paid_recovery
+from invokeai.app.services.image_providers import old_answers
 from invokeai.app.services.image_providers.generation import Cost, ImageRequest
-from invokeai.app.services.image_providers.image_service_manager import ImageServiceManager
-from invokeai.app.services.image_providers.paid_recovery import PaidRecovery
+from invokeai.app.services.image_providers.old_answers import OldAnswers
 from invokeai.app.services.image_providers.receipts import CallKey, ReceiptStore
 from invokeai.app.services.session_queue.queue_models import Batch
 from invokeai.app.services.session_queue.session_queue import SessionQueue
 from invokeai.app.services.shared.database.base import Database
 from invokeai.app.services.shared.objects.disk_objects import DiskObjects
 from invokeai.app.services.shared.timestamps import timestamp_after
-from tests.app.services.image_providers.fake_providers import SlowImageService
 from tests.app.services.queue_studio import batch_of
 
 REQUEST = ImageRequest(prompt="a fox", model="paid/pro")
@@ -30,6 +27,7 @@ class Archive:
     def __init__(self, database: Database, folder: Path) -> None:
         self.database, self.objects = database, DiskObjects(folder)
         self.store = ReceiptStore(database, self.objects)
+        self.old_answers = OldAnswers(database, self.objects, first_seconds=0)
 
     async def keep(self, session: str, *, stored: bool, days: float) -> None:
         receipt = await self.store.open(CallKey(session, "node"), "paid", "pro", REQUEST)
@@ -59,7 +57,7 @@ async def test_only_old_answers_whose_pictures_are_stored_are_deleted(
         await archive.keep(f"old {number}", stored=True, days=1.1)
     await archive.keep("young", stored=True, days=0.9)
     await archive.keep("not stored", stored=False, days=1.1)
-    assert await archive.store.old_answers.delete(timestamp_after(-24 * 3600)) == 3
+    assert await archive.old_answers.delete(timestamp_after(-24 * 3600)) == 3
     assert await archive.kept() == {"young", "not stored"}
     receipt = await archive.store.get(CallKey("old 1", "node").receipt_id)
     assert receipt is not None and receipt.state == "stored" and await receipt.read_answer() is None
@@ -71,21 +69,17 @@ async def test_an_item_that_will_run_again_keeps_its_answers(archive: Archive) -
     await queue.enqueue("default", Batch.model_validate(batch_of({"a": {"id": "a", "type": "integer"}})), False)
     (item,) = await archive.database.fetch("SELECT item_id, session_id FROM session_queue")
     await archive.keep(str(item["session_id"]), stored=True, days=2)
-    assert await archive.store.old_answers.delete(timestamp_after(0)) == 0
+    assert await archive.old_answers.delete(timestamp_after(0)) == 0
     await queue.cancel("default", int(str(item["item_id"])))
-    assert await archive.store.old_answers.delete(timestamp_after(0)) == 1
+    assert await archive.old_answers.delete(timestamp_after(0)) == 1
 
 
-async def test_they_are_deleted_while_the_studio_runs(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paid_recovery, "CLEAN_FIRST_SECONDS", 0)
+async def test_they_are_deleted_while_the_studio_runs(archive: Archive) -> None:
     await archive.keep("old", stored=True, days=1.1)
     await archive.keep("young", stored=True, days=0.9)
-    no_images: Any = None
-    manager = ImageServiceManager([SlowImageService()], archive.store)
-    recovery = PaidRecovery(manager, archive.store, no_images, alone=True)
-    recovery.start()
+    archive.old_answers.start()
     async with asyncio.timeout(30):
         while len(await archive.database.fetch("SELECT 1 FROM generation_receipts WHERE raw_answer IS NOT NULL")) > 1:
             await asyncio.sleep(0.01)
-    await recovery.stop()
+    await archive.old_answers.stop()
     assert await archive.kept() == {"young"}
