@@ -55,7 +55,7 @@ class HeldSocket:
 
     async def _open(self, address: str) -> None:
         await self._client.connect(address, headers=BEARER, transports=["websocket"], socketio_path="/ws/socket.io")
-        await self._client.emit("subscribe_queue", {"queue_id": "default"})
+        await self._client.call("subscribe_queue", {"queue_id": "default"})
 
     async def _receive(self, name: str, data: dict[str, Any]) -> None:
         self.events.append((name, data))

@@ -105,7 +105,7 @@ async def test_events_arrive_over_a_socket(
 
     await client.connect(cloud_worker.url, headers=headers, socketio_path="/ws/socket.io", transports=transports)
     try:
-        await client.emit("subscribe_queue", {"queue_id": "default"})
+        await client.call("subscribe_queue", {"queue_id": "default"})
         graph = {"id": "g", "nodes": {"n": {"id": "n", "type": "add", "a": 1, "b": 2}}, "edges": []}
         batch = {"batch": {"graph": graph, "runs": 1}}
         assert (await browser.post("/api/v1/queue/default/enqueue_batch", json=batch)).status == 200

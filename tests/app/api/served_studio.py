@@ -28,13 +28,12 @@ class ServedStudio:
         self.told: list[tuple[str, dict[str, Any]]] = []
 
     async def connect(self, **options: Any) -> socketio.AsyncClient:
-        """A client that has subscribed as the web UI does."""
+        """A client that has subscribed as the web UI does, each subscription answered."""
         client = socketio.AsyncClient()
         client.on("*", lambda name, payload: self.told.append((name, payload)))
         await client.connect(self.url, socketio_path="/ws/socket.io", **options)
-        await client.emit("subscribe_queue", {"queue_id": "default"})
-        await client.emit("subscribe_bulk_download", {"bulk_download_id": "default"})
-        await asyncio.sleep(0.1)
+        await client.call("subscribe_queue", {"queue_id": "default"})
+        await client.call("subscribe_bulk_download", {"bulk_download_id": "default"})
         return client
 
     async def enqueue(self, batch: dict[str, Any], **members: Any) -> httpx.Response:

@@ -135,8 +135,8 @@ async def trouble(ask: Asker, simulator: OpenAISimulator) -> None:
 async def listen(socket: socketio.AsyncSimpleClient, studio: StudioProcess, heard: list[str]) -> None:
     """Write down every event from now on."""
     await socket.connect(studio.base_url, socketio_path="/ws/socket.io", transports=["websocket"])
-    await socket.emit("subscribe_queue", {"queue_id": "default"})
     socket.client.on("*", lambda name, data: heard.append(f"{name} {data}"))
+    await socket.call("subscribe_queue", {"queue_id": "default"})
 
 
 def found_in(text: str) -> list[str]:

@@ -95,15 +95,15 @@ async def test_a_cancel_is_told_at_once(studio: ServedStudio) -> None:
 
 async def test_only_subscribers_are_told(studio: ServedStudio) -> None:
     client = await studio.connect()
-    await client.emit("subscribe_queue", {"queue_id": "default"})
-    await client.emit("subscribe_queue", "nonsense")
-    await client.emit("subscribe_queue", {"queue_id": ["x"]})
-    await client.emit("unsubscribe_queue", {"queue_id": "never"})
+    await client.call("subscribe_queue", {"queue_id": "default"})
+    await client.call("subscribe_queue", "nonsense")
+    await client.call("subscribe_queue", {"queue_id": ["x"]})
+    await client.call("unsubscribe_queue", {"queue_id": "never"})
     await studio.enqueue(batch_of({"n": {"type": "test_add"}}))
     await studio.wait_for(lambda: "queue_item_status_changed completed" in studio.order(1))
     told = len(studio.told)
     assert told == 5
-    await client.emit("unsubscribe_queue", {"queue_id": "default"})
+    await client.call("unsubscribe_queue", {"queue_id": "default"})
     await studio.enqueue(batch_of({"n": {"type": "test_add"}}))
     answer = await studio.http.get("/api/v1/queue/default/i/2")
     while answer.json()["status"] != "completed":

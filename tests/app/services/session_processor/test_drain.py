@@ -102,7 +102,7 @@ def test_an_open_event_channel_does_not_hold_up_the_end(root: Path) -> None:
     async def stop_while_connected() -> int:
         client = socketio.AsyncClient(reconnection=False)
         await client.connect(studio.base_url, socketio_path="/ws/socket.io")
-        await client.emit("subscribe_queue", {"queue_id": "default"})
+        await client.call("subscribe_queue", {"queue_id": "default"})
         code = await asyncio.to_thread(studio.stop)
         await client.disconnect()
         return code
