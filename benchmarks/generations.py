@@ -17,7 +17,7 @@ NOTES = (
     f"generations: one batch of {COUNT} graphs with one generation node; the pictures (1024² PNG) come from a local "
     f"service that answers after {slow_provider.SECONDS:.0f} s however many ask. The peer reaches it with its OpenAI "
     "provider and base_url, ours with a plug-in in the root's `providers` folder; the figure ends when every item is "
-    "completed, that is with picture, thumbnail and row stored.",
+    "completed and every picture, row and thumbnail stored.",
 )
 
 
@@ -34,8 +34,12 @@ def measure(bench: Bench) -> list[Figure]:
         nodes = {server.name: _generation_node(server, address) for server in servers}
 
         def once(server: Running) -> Mapping[Figure, float]:
-            batch = _batch(nodes[server.name], bench.count(COUNT))
-            return {figure: run_batch(server, batch, limit_s=400, poll_s=0.05)}
+            count = bench.count(COUNT)
+            wanted = server.thumbnails() + count
+            began = time.perf_counter()
+            run_batch(server, _batch(nodes[server.name], count), limit_s=400, poll_s=0.05)
+            server.wait_for_thumbnails(wanted)
+            return {figure: time.perf_counter() - began}
 
         for server in servers:
             run_batch(server, _batch(nodes[server.name], 1), limit_s=60, poll_s=0.05)

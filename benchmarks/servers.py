@@ -84,6 +84,22 @@ class Running:
         """Address without a trailing slash."""
         return f"http://{HOST}:{self.port}"
 
+    def thumbnails(self) -> int:
+        """How many thumbnails of pictures are stored."""
+        return len(list((self.root / "outputs/images/thumbnails").glob("*.webp")))
+
+    def wait_for_thumbnails(self, count: int) -> None:
+        """Return when so many are stored.
+
+        Raises:
+            BenchmarkFailed: they are not after a minute.
+        """
+        for _ in range(3000):
+            if self.thumbnails() >= count:
+                return
+            time.sleep(0.02)
+        raise BenchmarkFailed(f"{self.name} drew {self.thumbnails()} of {count} thumbnails")
+
     def resident_bytes(self) -> int:
         """Resident memory of the process and everything it started."""
         return sum(_resident_bytes(pid) for pid in _process_tree(self.process.pid))

@@ -29,8 +29,8 @@ class ImageFileStorage(ABC):
     """Pictures (PNG) and thumbnails (WebP). Every method raises InvalidInput for a name that cannot be."""
 
     @abstractmethod
-    async def save(self, name: str, png: bytes, thumbnail: bytes) -> None:
-        """Store both; a file of that name is replaced at once. Raises Unavailable."""
+    async def save(self, name: str, png: bytes, thumbnail: bytes | None) -> None:
+        """Store both, or the picture alone; a file of that name is replaced at once. Raises Unavailable."""
 
     @abstractmethod
     async def save_thumbnail(self, name: str, thumbnail: bytes) -> None:

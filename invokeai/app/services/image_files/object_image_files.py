@@ -17,9 +17,9 @@ class ObjectImageFiles(ImageFileStorage):
         self._images = images
         self._thumbnails = thumbnails
 
-    async def save(self, name: str, png: bytes, thumbnail: bytes) -> None:
-        # the thumbnail first: a picture that is listed as there has everything
-        await self.save_thumbnail(name, thumbnail)
+    async def save(self, name: str, png: bytes, thumbnail: bytes | None) -> None:
+        if thumbnail is not None:  # first: a picture that is listed as there has everything
+            await self.save_thumbnail(name, thumbnail)
         await self.objects.put(self._key(name), png, "image/png")
 
     async def save_thumbnail(self, name: str, thumbnail: bytes) -> None:

@@ -12,6 +12,7 @@ from invokeai.app.services.image_files.png_chunks import (
     OUR_TEXTS,
     PNG_SIGNATURE,
     BrokenPng,
+    is_plain,
     png_size,
     read_texts,
     with_texts,
@@ -33,10 +34,13 @@ _ORIENTATION_TAG = 0x0112
 
 @dataclass(frozen=True, slots=True)
 class EncodedPicture:
-    """A picture ready to be stored. Size in pixels; `texts` are ours that the PNG carries."""
+    """A picture ready to be stored. Size in pixels; `texts` are ours that the PNG carries.
+
+    `thumbnail` is WebP, or None where the picture was not decoded.
+    """
 
     png: bytes
-    thumbnail: bytes
+    thumbnail: bytes | None
     width: int
     height: int
     texts: Mapping[str, str]
@@ -64,10 +68,34 @@ def encode_picture(
         _check_size(*picture.size, max_pixels)
         image, found = edit(picture) if edit else picture, {}
         png = _to_png(image)
+    spliced, final = _spliced(png, found, texts)
+    return EncodedPicture(spliced, _thumbnail(image), image.width, image.height, final)
+
+
+def undecoded_png(data: bytes, texts: Mapping[str, str | None], max_pixels: int) -> EncodedPicture | None:
+    """What `encode_picture` makes of a whole PNG, but for the thumbnail; None where it takes a decoder.
+
+    For pictures whose maker is trusted with pixels that can be read: only sizes and checksums are looked at.
+
+    Raises:
+        TooLarge: it has more than `max_pixels`. InvalidInput: it is empty.
+    """
+    try:
+        width, height = png_size(data)
+        _check_size(width, height, max_pixels)
+        if not is_plain(data):
+            return None
+        png, final = _spliced(data, read_texts(data), texts)
+    except BrokenPng:
+        return None
+    return EncodedPicture(png, None, width, height, final)
+
+
+def _spliced(png: bytes, found: Mapping[str, str], texts: Mapping[str, str | None]) -> tuple[bytes, Mapping[str, str]]:
+    """The PNG with `texts` in place of what it has (`found`), and the texts of ours that it carries then."""
     kept = {keyword: text for keyword, text in found.items() if keyword not in texts}
     final = {**kept, **{keyword: text for keyword, text in texts.items() if text is not None}}
-    spliced = with_texts(png, {**dict.fromkeys(OUR_TEXTS), **final})
-    return EncodedPicture(spliced, _thumbnail(image), image.width, image.height, final)
+    return with_texts(png, {**dict.fromkeys(OUR_TEXTS), **final}), final
 
 
 def open_picture(data: bytes, max_pixels: int) -> "Image":

@@ -19,6 +19,7 @@ READERS_LIMIT_BYTES = 1_048_576
 MAX_TEXT_BYTES = 64 * 2**20
 """Most that a compressed text may unfold to when it is read here."""
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+_ORIENTATION_TEXTS = (b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 
 class BrokenPng(Exception):
@@ -68,6 +69,16 @@ def png_size(data: bytes) -> tuple[int, int]:
         raise BrokenPng("it has no header")
     width, height = struct.unpack_from(">II", data, 16)
     return width, height
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether it is to be shown as its pixels are: no animation, nothing that may turn it. Raises BrokenPng."""
+    kinds = set()
+    for chunk in chunks(data):
+        if chunk.kind in _TEXT_CHUNKS and _keyword(data, chunk) in _ORIENTATION_TEXTS:
+            return False
+        kinds.add(chunk.kind)
+    return b"IDAT" in kinds and kinds.isdisjoint((b"acTL", b"eXIf"))
 
 
 def read_texts(data: bytes, keywords: Iterable[str] = OUR_TEXTS) -> dict[str, str]:

@@ -18,6 +18,7 @@ from invokeai.app.services.image_files.picture_encoding import (
     encode_picture,
     open_picture,
     thumbnail_of,
+    undecoded_png,
 )
 from invokeai.app.services.image_files.png_chunks import GRAPH, METADATA, WORKFLOW, BrokenPng, read_texts, with_texts
 from invokeai.app.services.image_records.image_dto import ImageDTO
@@ -31,6 +32,7 @@ from invokeai.app.services.images.image_results import (
     UnstarredImagesResult,
     WorkflowAndGraphResponse,
 )
+from invokeai.app.services.images.thumbnails import Thumbnails
 from invokeai.app.services.shared.database.base import DatabaseError
 from invokeai.app.services.shared.errors import InvalidInput, NotFound
 from invokeai.app.services.shared.patience import PATIENCE_SECONDS, until_available
@@ -55,6 +57,7 @@ class ImageService:
         """How long a generated picture waits for a store that is away."""
         self._max_pixels = max_pixels
         self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="picture")
+        self._thumbnails = Thumbnails(files, lambda data: self._in_thread(lambda: thumbnail_of(data, self._max_pixels)))
 
     async def create(
         self,
@@ -72,7 +75,9 @@ class ImageService:
         graph: str | None = None,
         user_id: str = "system",
     ) -> ImageDTO:
-        """Store a PIL image, or the bytes of an image file (a PNG keeps its pixels' bytes). One round trip.
+        """Store a PIL image, or the bytes of an image file. One round trip.
+
+        A whole PNG keeps its pixels' bytes, which are not looked at before its thumbnail is drawn, soon after.
 
         The picture may have been paid for, so a store that is away is waited for. Safe to repeat with the same
         `image_name`: the file is replaced, the record stays, its DTO comes back.
@@ -85,24 +90,29 @@ class ImageService:
         texts = {METADATA: metadata, WORKFLOW: workflow, GRAPH: graph}
         given = {keyword: text for keyword, text in texts.items() if text is not None}
         name = validate_name(image_name or f"{uuid4()}.png")
-        encoded = await self._in_thread(lambda: encode_picture(image, given, self._max_pixels))
-        record = NewImage(
-            image_name=name,
-            image_origin=image_origin,
-            image_category=image_category,
-            width=encoded.width,
-            height=encoded.height,
-            session_id=session_id,
-            node_id=node_id,
-            is_intermediate=is_intermediate,
-            has_workflow=WORKFLOW in encoded.texts or GRAPH in encoded.texts,
-            board_id=board_id,
-            user_id=user_id,
-            metadata=_recordable(encoded.texts.get(METADATA)),
-        )
-        return await until_available(
-            lambda: self._store(record, encoded, keep_file=image_name is not None), self.patience_seconds
-        )
+        self._thumbnails.forget([name])
+        with self._thumbnails.put_off():
+            encoded = await self._in_thread(lambda: self._encoded(name, image, given))
+            record = NewImage(
+                image_name=name,
+                image_origin=image_origin,
+                image_category=image_category,
+                width=encoded.width,
+                height=encoded.height,
+                session_id=session_id,
+                node_id=node_id,
+                is_intermediate=is_intermediate,
+                has_workflow=WORKFLOW in encoded.texts or GRAPH in encoded.texts,
+                board_id=board_id,
+                user_id=user_id,
+                metadata=_recordable(encoded.texts.get(METADATA)),
+            )
+            dto = await until_available(
+                lambda: self._store(record, encoded, keep_file=image_name is not None), self.patience_seconds
+            )
+        if encoded.thumbnail is None:
+            self._thumbnails.draw_later(name, encoded.png)
+        return dto
 
     async def upload(
         self,
@@ -178,14 +188,8 @@ class ImageService:
         return await self._in_thread(lambda: open_picture(data, self._max_pixels))
 
     async def get_thumbnail(self, image_name: str) -> FilePart:
-        """The thumbnail's file; made anew when it got lost. Raises NotFound."""
-        try:
-            return await self.files.read(image_name, thumbnail=True)
-        except NotFound:
-            data = await self.get_bytes(image_name)
-        thumbnail = await self._in_thread(lambda: thumbnail_of(data, self._max_pixels))
-        await self.files.save_thumbnail(image_name, thumbnail)
-        return await self.files.read(image_name, thumbnail=True)
+        """The thumbnail's file; drawn now where it is not there yet, or got lost. Raises NotFound."""
+        return await self._thumbnails.get(image_name)
 
     async def get_metadata(self, image_name: str) -> dict[str, Any] | None:
         """The picture's metadata without null members, or None. One round trip. Raises NotFound."""
@@ -273,8 +277,17 @@ class ImageService:
         return orphans
 
     def close(self) -> None:
-        """Finish what is being encoded and end the threads."""
+        """Finish what is being encoded and end the threads. Thumbnails that are missing are drawn when asked for."""
+        self._thumbnails.close()
         self._threads.shutdown()
+
+    def _encoded(self, name: str, image: "Image | bytes", texts: dict[str, str]) -> EncodedPicture:
+        """What `create` stores. A PNG waits for its thumbnail, unless browsers fetch that from the store itself."""
+        if isinstance(image, bytes) and self.files.url(name, thumbnail=True) is None:
+            undecoded = undecoded_png(image, texts, self._max_pixels)
+            if undecoded:
+                return undecoded
+        return encode_picture(image, texts, self._max_pixels)
 
     async def _store(self, record: NewImage, encoded: EncodedPicture, *, keep_file: bool) -> ImageDTO:
         await self.files.save(record.image_name, encoded.png, encoded.thumbnail)
@@ -288,6 +301,7 @@ class ImageService:
     async def _deleted(self, deleted: list[NameAndBoard], asked: Sequence[str] = ()) -> DeleteImagesResult:
         boards, names, failed = _outcome(asked, deleted)
         self.on_deleted(names)
+        self._thumbnails.forget(names)
         await self.files.delete(names)
         return DeleteImagesResult(affected_boards=boards, deleted_images=names, failed_images=failed)
 

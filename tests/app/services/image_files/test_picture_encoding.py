@@ -4,12 +4,13 @@ import io
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 
 import pytest
 from PIL import Image, PngImagePlugin
 
-from invokeai.app.services.image_files.picture_encoding import encode_picture, open_picture
-from invokeai.app.services.image_files.png_chunks import METADATA, chunks
+from invokeai.app.services.image_files.picture_encoding import encode_picture, open_picture, undecoded_png
+from invokeai.app.services.image_files.png_chunks import METADATA, WORKFLOW, chunks
 from invokeai.app.services.shared.errors import InvalidInput, TooLarge, UnsupportedMedia
 
 LIMIT = 1_000_000
@@ -39,6 +40,35 @@ def test_a_png_keeps_its_pixels_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
         stored.png[c.start : c.end] for c in chunks(stored.png) if c.kind != b"tEXt"
     ]
     assert (stored.width, stored.height, stored.texts) == (400, 200, {METADATA: "{}"})
+
+
+def test_a_plain_png_is_stored_alike_without_a_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = encode_picture(colours(), {METADATA: "{}", WORKFLOW: "old"}, LIMIT).png
+    decoded = encode_picture(source, {WORKFLOW: "new"}, LIMIT)
+    monkeypatch.setattr(Image, "open", None)
+    undecoded = undecoded_png(source, {WORKFLOW: "new"}, LIMIT)
+    assert undecoded == replace(decoded, thumbnail=None)
+
+
+def test_what_is_not_shown_as_its_pixels_are_takes_a_decoder() -> None:
+    frame, exif = Image.new("RGB", (20, 10)), Image.Exif()
+    exif[0x0112] = 6
+    turned = PngImagePlugin.PngInfo()
+    turned.add_itxt("XML:com.adobe.xmp", '<rdf:Description tiff:Orientation="6"/>')
+    whole = saved(frame)
+    others = [
+        saved(frame, save_all=True, append_images=[Image.new("RGB", (20, 10), "red")]),
+        saved(frame, exif=exif),
+        saved(frame, pnginfo=turned),
+        saved(frame, "JPEG"),
+        whole[:-20],
+        whole[:50] + bytes([whole[50] ^ 1]) + whole[51:],
+        whole[:33] + whole[-12:],
+        b"",
+    ]
+    assert [undecoded_png(data, {}, LIMIT) for data in others] == [None] * len(others)
+    with pytest.raises(TooLarge):
+        undecoded_png(saved(Image.new("1", (LIMIT + 1, 1))), {}, LIMIT)
 
 
 def test_a_pil_image_becomes_png_with_the_same_pixels() -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import io
 import os
+import struct
 import time
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 from invokeai.app.services.image_files.disk_image_file_storage import DiskImageFileStorage
+from invokeai.app.services.image_files.png_chunks import chunks
 from invokeai.app.services.image_records.image_kinds import ImageCategory, ResourceOrigin
 from invokeai.app.services.image_records.image_record_store import ImageRecordStore
 from invokeai.app.services.images.images import ImageService
@@ -43,6 +46,12 @@ class Pictures:
         """Every file stored, whatever its name."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
+    async def until_files(self, *names: str) -> None:
+        """Until these are the files."""
+        async with asyncio.timeout(60):
+            while self.files() != [*names]:
+                await asyncio.sleep(0.01)
+
 
 @pytest.fixture
 async def pictures(tmp_path: Path) -> AsyncIterator[Pictures]:
@@ -53,7 +62,7 @@ async def pictures(tmp_path: Path) -> AsyncIterator[Pictures]:
     await made.database.close()
 
 
-async def test_create_stores_file_thumbnail_and_record(pictures: Pictures) -> None:
+async def test_create_stores_file_and_record_and_then_a_thumbnail(pictures: Pictures) -> None:
     with pictures.database.counted() as trips:
         dto = await pictures.service.create(
             picture(),
@@ -66,7 +75,8 @@ async def test_create_stores_file_thumbnail_and_record(pictures: Pictures) -> No
         )
     assert trips.count == 1
     assert (dto.width, dto.height, dto.has_workflow, dto.node_id) == (400, 300, True, "node")
-    assert pictures.files() == [dto.image_name, f"thumbnails/{dto.image_name.replace('.png', '.webp')}"]
+    assert pictures.files() == [dto.image_name]
+    await pictures.until_files(dto.image_name, f"thumbnails/{dto.image_name.replace('.png', '.webp')}")
     assert await pictures.service.get_metadata(dto.image_name) == {"prompt": "é"}
     texts = await pictures.service.get_workflow_and_graph(dto.image_name)
     assert (texts.workflow, texts.graph) == ('{"nodes":[],"edges":[]}', '{"nodes":{},"edges":[]}')
@@ -78,7 +88,9 @@ async def test_create_with_a_name_may_be_repeated(pictures: Pictures) -> None:
     first = await pictures.service.create(picture("red"), image_name="run-1.png", **KINDS)
     again = await pictures.service.create(picture("blue"), image_name="run-1.png", **KINDS)
     assert again == first
-    assert pictures.files() == ["run-1.png", "thumbnails/run-1.webp"]
+    await pictures.until_files("run-1.png", "thumbnails/run-1.webp")
+    small = Image.open(io.BytesIO((await pictures.service.get_thumbnail("run-1.png")).data)).convert("RGB")
+    assert small.getpixel((5, 5))[2] > 200  # type: ignore[index]
     assert (await pictures.service.get_pil("run-1.png")).getpixel((5, 5)) == (0, 0, 255)
 
 
@@ -190,6 +202,65 @@ async def test_what_is_not_there_is_not_found(pictures: Pictures) -> None:
             await attempt
 
 
+async def test_a_thumbnail_that_waits_gives_way_to_that_of_another_picture(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai.app.services.images.thumbnails.QUIET_SECONDS", 0)
+    await pictures.service.create(picture("red"), image_name="run-1.png", **KINDS)
+    await pictures.service.create(Image.new("RGB", (300, 300), "blue"), image_name="run-1.png", **KINDS)
+    await asyncio.sleep(0.05)
+    small = Image.open(io.BytesIO((await pictures.service.get_thumbnail("run-1.png")).data)).convert("RGB")
+    assert small.getpixel((5, 5))[2] > 200  # type: ignore[index]
+
+
+async def test_while_pictures_are_being_stored_a_thumbnail_is_drawn_for_those_who_ask_only(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai.app.services.images.thumbnails.QUIET_SECONDS", 0)
+    may_insert, insert = asyncio.Event(), pictures.service.records.insert
+
+    async def slow(record: Any) -> Any:
+        if record.image_name == "slow.png":
+            await may_insert.wait()
+        return await insert(record)
+
+    monkeypatch.setattr(pictures.service.records, "insert", slow)
+    storing = asyncio.create_task(pictures.service.create(picture(), image_name="slow.png", **KINDS))
+    while pictures.files() != ["slow.png"]:
+        await asyncio.sleep(0.01)
+    await pictures.service.create(picture(), image_name="a.png", **KINDS)
+    await pictures.service.create(picture(), image_name="b.png", **KINDS)
+    assert (await pictures.service.get_thumbnail("b.png")).data[8:12] == b"WEBP"
+    await asyncio.sleep(0.05)
+    assert pictures.files() == ["a.png", "b.png", "slow.png", "thumbnails/b.webp"]
+    may_insert.set()
+    await storing
+    pairs = [[f"{name}.png", f"thumbnails/{name}.webp"] for name in ("a", "b", "slow")]
+    await pictures.until_files(*sorted(file for pair in pairs for file in pair))
+
+
+async def test_where_browsers_fetch_files_themselves_the_thumbnail_is_there_at_once(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures.service.files, "url", lambda name, *, thumbnail: f"https://bucket/{name}")
+    await pictures.service.create(picture(), image_name="a.png", **KINDS)
+    assert pictures.files() == ["a.png", "thumbnails/a.webp"]
+
+
+async def test_pixels_that_nobody_can_read_are_kept_all_the_same(
+    pictures: Pictures,
+) -> None:
+    whole = picture()
+    pixels = next(chunk for chunk in chunks(whole) if chunk.kind == b"IDAT")
+    body = b"IDAT" + b"no pixels"
+    damaged = whole[: pixels.start] + struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
+    dto = await pictures.service.create(damaged + whole[pixels.end :], **KINDS)
+    with pytest.raises(UnsupportedMedia, match="damaged"):
+        await pictures.service.get_thumbnail(dto.image_name)
+    assert (dto.width, dto.height) == (400, 300)
+    assert b"no pixels" in await pictures.service.get_bytes(dto.image_name)
+
+
 async def test_a_lost_thumbnail_is_made_again(pictures: Pictures) -> None:
     dto = await pictures.service.create(picture(), **KINDS)
     before = await pictures.service.get_thumbnail(dto.image_name)
@@ -263,6 +334,7 @@ async def test_metadata_too_large_for_a_record_stays_in_the_file(pictures: Pictu
 
 async def test_orphans_are_swept_once_they_are_old(pictures: Pictures) -> None:
     kept = await pictures.service.create(picture(), **KINDS)
+    await pictures.service.get_thumbnail(kept.image_name)
     await pictures.service.files.save("orphan.png", picture(), b"thumbnail")
     await pictures.service.files.save("fresh.png", picture(), b"thumbnail")
     (pictures.folder / ".tmp-1").write_bytes(b"half a pic")

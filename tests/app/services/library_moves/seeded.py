@@ -79,6 +79,7 @@ async def fill(library: Library, pictures: int = 12) -> None:
             is_intermediate=number == 3,
             metadata=f'{{"positive_prompt": "pröbe", "seed": {number}}}',
         )
+        await images.get_thumbnail(f"picture-{number:05}.png")  # drawn now rather than soon
     await images.star(["picture-00001.png"])
     images.close()
     await library.database.batch([Statement(*statement) for statement in _ROWS])
