@@ -4,7 +4,7 @@ A whole PNG keeps its pixels' bytes; everything else becomes PNG once. Runs in w
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from invokeai.app.services.image_files.png_chunks import (
     OUR_TEXTS,
     PNG_SIGNATURE,
     BrokenPng,
+    Chunk,
+    chunks,
     is_plain,
     png_size,
     read_texts,
@@ -83,19 +85,22 @@ def undecoded_png(data: bytes, texts: Mapping[str, str | None], max_pixels: int)
     try:
         width, height = png_size(data)
         _check_size(width, height, max_pixels)
-        if not is_plain(data):
-            return None
-        png, final = _spliced(data, read_texts(data), texts)
+        parts = list(chunks(data))
     except BrokenPng:
         return None
+    if not is_plain(data, parts):
+        return None
+    png, final = _spliced(data, read_texts(data, parts=parts), texts, parts)
     return EncodedPicture(png, None, width, height, final)
 
 
-def _spliced(png: bytes, found: Mapping[str, str], texts: Mapping[str, str | None]) -> tuple[bytes, Mapping[str, str]]:
+def _spliced(
+    png: bytes, found: Mapping[str, str], texts: Mapping[str, str | None], parts: Iterable[Chunk] | None = None
+) -> tuple[bytes, Mapping[str, str]]:
     """The PNG with `texts` in place of what it has (`found`), and the texts of ours that it carries then."""
     kept = {keyword: text for keyword, text in found.items() if keyword not in texts}
     final = {**kept, **{keyword: text for keyword, text in texts.items() if text is not None}}
-    return with_texts(png, {**dict.fromkeys(OUR_TEXTS), **final}), final
+    return with_texts(png, {**dict.fromkeys(OUR_TEXTS), **final}, parts), final
 
 
 def open_picture(data: bytes, max_pixels: int) -> "Image":

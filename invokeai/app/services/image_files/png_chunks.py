@@ -71,21 +71,32 @@ def png_size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def is_plain(data: bytes) -> bool:
-    """Whether it is to be shown as its pixels are: no animation, nothing that may turn it. Raises BrokenPng."""
+def is_plain(data: bytes, parts: Iterable[Chunk]) -> bool:
+    """Whether it is to be shown as its pixels are: no animation, nothing that may turn it."""
     kinds = set()
-    for chunk in chunks(data):
+    for chunk in parts:
         if chunk.kind in _TEXT_CHUNKS and _keyword(data, chunk) in _ORIENTATION_TEXTS:
             return False
         kinds.add(chunk.kind)
     return b"IDAT" in kinds and kinds.isdisjoint((b"acTL", b"eXIf"))
 
 
-def read_texts(data: bytes, keywords: Iterable[str] = OUR_TEXTS) -> dict[str, str]:
-    """The texts of `keywords` that the PNG carries; unreadable ones are left out. Raises BrokenPng."""
+def read_texts(
+    data: bytes, keywords: Iterable[str] = OUR_TEXTS, parts: Iterable[Chunk] | None = None
+) -> dict[str, str]:
+    """The texts of `keywords` that the PNG carries; unreadable ones are left out.
+
+    Args:
+        data: the file.
+        keywords: those wanted.
+        parts: its chunks, where their checksums were looked at already.
+
+    Raises:
+        BrokenPng: `data` is no whole PNG.
+    """
     wanted = {keyword.encode("latin-1"): keyword for keyword in keywords}
     texts = {}
-    for chunk in chunks(data):
+    for chunk in chunks(data) if parts is None else parts:
         if chunk.kind in _TEXT_CHUNKS:
             keyword = wanted.get(_keyword(data, chunk))
             text = _decode(data, chunk) if keyword else None
@@ -94,22 +105,27 @@ def read_texts(data: bytes, keywords: Iterable[str] = OUR_TEXTS) -> dict[str, st
     return texts
 
 
-def with_texts(data: bytes, texts: Mapping[str, str | None]) -> bytes:
+def with_texts(data: bytes, texts: Mapping[str, str | None], parts: Iterable[Chunk] | None = None) -> bytes:
     """The PNG with these texts right after its header; older ones of the same keywords go (None: only go).
+
+    Args:
+        data: the file.
+        texts: by keyword.
+        parts: its chunks, where their checksums were looked at already.
 
     Raises:
         BrokenPng: `data` is no whole PNG.
     """
     replaced = {keyword.encode("latin-1") for keyword in texts}
-    parts: list[bytes | memoryview] = [PNG_SIGNATURE]
+    kept: list[bytes | memoryview] = [PNG_SIGNATURE]
     view = memoryview(data)
-    for chunk in chunks(data):
+    for chunk in chunks(data) if parts is None else parts:
         if chunk.kind in _TEXT_CHUNKS and _keyword(data, chunk) in replaced:
             continue
-        parts.append(view[chunk.start : chunk.end])
+        kept.append(view[chunk.start : chunk.end])
         if chunk.kind == b"IHDR":
-            parts += [_encode(keyword, text) for keyword, text in texts.items() if text is not None]
-    return b"".join(parts)
+            kept += [_encode(keyword, text) for keyword, text in texts.items() if text is not None]
+    return b"".join(kept)
 
 
 def _keyword(data: bytes, chunk: Chunk) -> bytes:

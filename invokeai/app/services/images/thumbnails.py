@@ -44,6 +44,7 @@ class Thumbnails:
         self._files = files
         self._draw = draw
         self._missing: dict[str, _Missing] = {}
+        self._held_bytes = 0
         self._room = asyncio.Semaphore(AT_ONCE)
         self._urgent = 0
         self._quiet = asyncio.Event()
@@ -64,8 +65,10 @@ class Thumbnails:
 
     def draw_later(self, name: str, picture: bytes) -> None:
         """Draw the thumbnail of the picture that was stored under this name, in place of the one there may be."""
-        held = sum(len(missing.picture or b"") for missing in self._missing.values())
-        self._missing[name] = _Missing(picture if held + len(picture) <= HELD_BYTES else None)
+        self.forget([name])
+        held = picture if self._held_bytes + len(picture) <= HELD_BYTES else None
+        self._missing[name] = _Missing(held)
+        self._held_bytes += len(held or b"")
         self._workers = [worker for worker in self._workers if not worker.done()]
         if len(self._workers) < AT_ONCE:
             self._workers.append(asyncio.create_task(self._draw_missing()))
@@ -87,7 +90,8 @@ class Thumbnails:
     def forget(self, names: Iterable[str]) -> None:
         """These pictures are gone, or are being replaced."""
         for name in names:
-            self._missing.pop(name, None)
+            if missing := self._missing.pop(name, None):
+                self._held_bytes -= len(missing.picture or b"")
 
     def close(self) -> None:
         """Draw nothing any more."""
@@ -123,4 +127,4 @@ class Thumbnails:
                     await self._files.save_thumbnail(name, thumbnail)
         finally:
             if self._missing.get(name) is missing:
-                del self._missing[name]
+                self.forget([name])

@@ -247,9 +247,7 @@ async def test_where_browsers_fetch_files_themselves_the_thumbnail_is_there_at_o
     assert pictures.files() == ["a.png", "thumbnails/a.webp"]
 
 
-async def test_pixels_that_nobody_can_read_are_kept_all_the_same(
-    pictures: Pictures,
-) -> None:
+async def test_pixels_that_nobody_can_read_are_kept_all_the_same(pictures: Pictures) -> None:
     whole = picture()
     pixels = next(chunk for chunk in chunks(whole) if chunk.kind == b"IDAT")
     body = b"IDAT" + b"no pixels"

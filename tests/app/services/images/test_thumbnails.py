@@ -150,6 +150,12 @@ async def test_what_is_too_much_to_hold_is_read_again(drawings: Drawings, monkey
             await drawings.store(f"{name}.png", name.encode() * 8)
     await drawings.until(b"a" * 8, b"b" * 8, b"c" * 8)
     assert drawings.reads == 1
+    assert await drawings.stored("c.png") == b"c" * 8
+    with drawings.thumbnails.put_off():
+        for name in "dddee":
+            await drawings.store(f"{name}.png", name.encode() * 8)
+    assert await drawings.stored("e.png") == b"e" * 8
+    assert drawings.reads == 1, "what was drawn or replaced is still counted as held"
 
 
 async def test_one_that_cannot_be_drawn_holds_up_no_other(drawings: Drawings, caplog: pytest.LogCaptureFixture) -> None:
